@@ -1,0 +1,3 @@
+//! The `vcache` command.
+
+fn main() {}
