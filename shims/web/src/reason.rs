@@ -1,0 +1,69 @@
+//! Why a call is left to the real tool: a closed list of codes, each counted in `vcache stats`.
+//!
+//! The README's table of reasons is generated from [`Code::ALL`].
+
+/// Why a call is passed through, with the option, name or URL that made it so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reason {
+    /// The counted code.
+    pub code: Code,
+    /// What exactly: the option as typed, the header's name, …; never a secret, may be empty.
+    pub detail: String,
+}
+
+impl Reason {
+    /// A reason with its detail.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Reason { code, detail: detail.into() }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident, $name:literal, $help:literal;)*) => {
+        /// The reasons why the real tool does a call by itself.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Code { $(#[doc = $help] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The name in logs and statistics.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// One line for people.
+            pub fn help(self) -> &'static str {
+                match self { $(Code::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    NoUrl, "no-url", "no URL is asked for (`--version`, `--help`, a usage error)";
+    UnknownOption, "unknown-option", "an option that the table does not know, so later words can't be trusted";
+    MissingValue, "missing-value", "an option without its value: the real tool reports it";
+    BadValue, "bad-value", "a value that the real tool will refuse, or that can't be read as text";
+    Method, "method", "another method than GET, or a request body";
+    Upload, "upload", "content is sent, not fetched";
+    HeadersOnly, "headers-only", "`-I`, `--head`, `--spider`: no content is fetched";
+    HeadersShown, "headers-shown", "the answer's headers are asked for (`-i`, `-D`, `-S`, `--save-headers`)";
+    Range, "range", "a part of the content is asked for";
+    Conditional, "conditional", "the request depends on a time or an ETag (`-z`, `--etag-compare`)";
+    Recursion, "recursion", "`-r`, `-m`, `-p`: what is fetched depends on content";
+    Cookies, "cookies", "cookies are sent or kept";
+    SideEffect, "side-effect", "a file beside the content is written (`--trace`, `--warc-file`, `--libcurl`, …)";
+    WriteOut, "write-out", "a `-w` variable that a cached answer cannot give";
+    Scheme, "scheme", "another scheme than http and https";
+    Connection, "connection", "the connection goes elsewhere (`--unix-socket`, `--connect-to`, `--resolve`, …)";
+    OutputName, "output-name", "the file's name can't be foretold";
+    SharedOutput, "shared-output", "several URLs go into one output";
+    InputFile, "input-file", "a list of URLs or a configuration that can't be read beforehand";
+    Terminal, "terminal", "content goes to a terminal";
+    Configured, "configured", "a configuration file of the tool sets something that changes the answer";
+    Encoding, "encoding", "the URL, or a needed value, is not UTF-8";
+    Resume, "resume", "a partial file that is not the beginning of the known content is continued";
+    CacheTrouble, "cache-trouble", "the cache can't be used; the warning says why";
+}

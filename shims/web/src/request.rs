@@ -1,0 +1,102 @@
+//! What a call of wget or curl asks for, in the terms that both tools share.
+//!
+//! The two `invocation` modules turn an argv into a [`Call`]; `plan` decides about it; `run` carries the decision out.
+//! A call that is not fully understood, or whose effects a cache cannot give back, is [`Parsed::Other`]: the real tool
+//! runs with the argv that was given, and the reason is counted.
+
+use std::path::PathBuf;
+
+use crate::reason::Reason;
+
+/// The result of reading an argv.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Parsed {
+    /// Every option is understood and each transfer can be answered from a cache.
+    Fetch(Call),
+    /// The real tool must do it.
+    Other {
+        /// Why, as a counted code with detail.
+        reason: Reason,
+        /// The URLs that could be recognised, to name in messages; may be empty.
+        urls: Vec<String>,
+    },
+}
+
+/// A call that fetches one or more URLs by GET.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Call {
+    /// In the order in which the tool works through them.
+    pub transfers: Vec<Transfer>,
+    /// Indexes into argv (argv[0] is the tool) before which options of each operation may be inserted. wget: empty.
+    pub option_slots: Vec<usize>,
+    /// The caller gave `--tries`, `--retry` or the like, so `VCACHE_RETRY` stays out of it.
+    pub retries_given: bool,
+    /// wget's `-o FILE` (false) or `-a FILE` (true: append): messages go there instead of to stderr.
+    pub log: Option<(PathBuf, bool)>,
+}
+
+/// One URL and what is to be done with its content.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Transfer {
+    /// As typed (globs expanded), with `http://` in front where the tool would put it.
+    pub url: String,
+    /// Where the content goes.
+    pub destination: Destination,
+    /// What happens when the destination exists.
+    pub existing: Existing,
+    /// curl `--create-dirs`; wget creates the folder of `-P` by itself (true there).
+    pub create_dirs: bool,
+    /// Which modification time the file gets.
+    pub mtime: FileTime,
+    /// curl without `-L`, wget with `--max-redirect=0`: a redirect is not followed.
+    pub follow: bool,
+    /// Request properties that may change the answer, sorted, without secrets: `accept: application/json`,
+    /// `accept-encoding: curl --compressed`. Empty for an ordinary GET.
+    pub variant: Vec<String>,
+    /// curl's `-w` format, where one was given and [`crate::curl`] knows each of its variables.
+    pub write_out: Option<String>,
+}
+
+/// Where content goes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// This path (relative to the working directory), as `-O FILE` and `-o FILE` give it, `--output-dir` in front.
+    Path(PathBuf),
+    /// A file named after the URL (`wget URL`, `curl -O URL`).
+    Named {
+        /// `-P DIR`, `--output-dir DIR`; may be empty.
+        folder: PathBuf,
+        /// The name from the URL, as the tool makes it.
+        name: String,
+        /// curl `-J`: a name in the answer's Content-Disposition wins.
+        from_header: bool,
+    },
+}
+
+/// What happens when the destination is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// It is truncated and written (curl; wget `-O`).
+    Truncate,
+    /// The new one is called `name.1`, `name.2`, … (wget's default).
+    Number,
+    /// wget `-N`: fetched only when the server's is newer.
+    Timestamp,
+    /// wget `-nc`: it is left alone and nothing is fetched.
+    Keep,
+    /// wget `-c`, curl `-C -`: the rest is appended.
+    Continue,
+    /// curl `-J`: an error.
+    Refuse,
+}
+
+/// The modification time that a fetched file gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileTime {
+    /// The server's Last-Modified where it sent one (wget; curl `-R`).
+    Server,
+    /// The present time (curl; wget `--no-use-server-timestamps`).
+    Now,
+}
