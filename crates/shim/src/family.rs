@@ -1,0 +1,53 @@
+//! What a family of shims gives to the multi-call executable.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::{Host, Settings};
+
+/// One folder under `shims/`: the names that it serves and how.
+pub struct Family {
+    /// The tools' names; unique among all families.
+    pub names: &'static [&'static str],
+    /// Does the call in `host`. Returns only when the process was not replaced by the real tool.
+    pub run: fn(&Host, &Settings) -> ExitCode,
+    /// Says what [`Family::run`] would do, without doing it.
+    pub explain: fn(&Host, &Settings) -> Explanation,
+    /// The counted reasons for a passthrough: name and one line for people.
+    pub reasons: fn() -> Vec<(&'static str, &'static str)>,
+}
+
+/// What would be done about a call.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explanation {
+    /// The tool's name.
+    pub tool: String,
+    /// `exec` (nothing is configured), `passthrough`, `serve`, or `refuse`.
+    pub plan: &'static str,
+    /// The counted reason of a passthrough.
+    pub reason: Option<&'static str>,
+    /// More about the reason, or the message of a refusal.
+    pub detail: Option<String>,
+    /// The real tool's path, where there is one.
+    pub real_tool: Option<String>,
+    /// One for each thing that is fetched.
+    pub requests: Vec<RequestExplanation>,
+}
+
+/// One thing that is fetched, and where it would come from.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RequestExplanation {
+    /// What is asked for, without secrets.
+    pub url: String,
+    /// Where it goes, as a path or `-`.
+    pub destination: String,
+    /// The pin in force.
+    pub pin: Option<String>,
+    /// The version file and line of the pin.
+    pub pinned_by: Option<String>,
+    /// `hit`, `miss` or `refresh` (the origin is asked though something is cached).
+    pub cache: &'static str,
+    /// SHA-256 of what the cache holds for it.
+    pub sha256: Option<String>,
+}

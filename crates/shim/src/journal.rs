@@ -1,0 +1,106 @@
+//! The record of what was done for each request: one line of JSON, into the cache's `events/` for `vcache stats`, and
+//! into the file that `VCACHE_BUILD_LOG` names for one build.
+//!
+//! A line is written by one `write(2)` in append mode, so that parallel calls don't mix. Failure to write it is no
+//! one's trouble.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use vcache_store::Store;
+
+use crate::{Host, Settings};
+
+/// What became of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Answered from the cache.
+    Hit,
+    /// Fetched by the real tool, and kept where that was possible.
+    Miss,
+    /// Left to the real tool.
+    Passthrough,
+    /// Refused: exit status 117, 118 or 119.
+    Refused,
+    /// The real tool failed.
+    Failed,
+}
+
+/// One line.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Milliseconds since 1970.
+    pub time: u64,
+    /// The tool's name.
+    pub tool: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The counted reason of a passthrough, or why a miss was not kept.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// More about the reason.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// What was asked for, without secrets.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Size of the content in bytes.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Milliseconds from the start of the call.
+    #[serde(default)]
+    pub ms: u64,
+}
+
+/// Writes the events of one call.
+pub struct Journal {
+    tool: String,
+    build_log: Option<PathBuf>,
+    started: Instant,
+    time: u64,
+}
+
+impl Journal {
+    /// For the call in `host`; the clock starts now.
+    pub fn new(host: &Host, settings: &Settings) -> Journal {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        Journal {
+            tool: host.name().to_string_lossy().into_owned(),
+            build_log: settings.path("VCACHE_BUILD_LOG"),
+            started: Instant::now(),
+            time,
+        }
+    }
+
+    /// An event of this call, to be filled in.
+    pub fn event(&self, outcome: Outcome) -> Event {
+        Event {
+            time: self.time,
+            tool: self.tool.clone(),
+            outcome,
+            reason: None,
+            detail: None,
+            url: None,
+            bytes: 0,
+            ms: self.started.elapsed().as_millis() as u64,
+        }
+    }
+
+    /// Writes `event`; `store` is where the cache can be used.
+    pub fn write(&self, store: Option<&Store>, event: &Event) {
+        let Ok(mut line) = serde_json::to_string(event) else { return };
+        if let Some(store) = store {
+            let _ = store.append_event(&line);
+        }
+        if let Some(path) = &self.build_log {
+            line.push('\n');
+            if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
+                let _ = file.write_all(line.as_bytes());
+            }
+        }
+    }
+}

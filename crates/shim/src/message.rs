@@ -1,0 +1,75 @@
+//! What a shim says to people: one line on stderr, never on stdout, as loud as `VCACHE_LOG` allows.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// How loud, from nothing at all to everything.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What ends the call.
+    Error,
+    /// What the user should know though the build goes on.
+    #[default]
+    Warn,
+    /// Each hit and each download.
+    Info,
+    /// Why things were decided as they were.
+    Debug,
+}
+
+impl Level {
+    /// The level of this name.
+    pub fn parse(text: &str) -> Option<Level> {
+        Some(match text {
+            "off" => Level::Off,
+            "error" => Level::Error,
+            "warn" => Level::Warn,
+            "info" => Level::Info,
+            "debug" => Level::Debug,
+            _ => return None,
+        })
+    }
+}
+
+/// The stream of messages of one process.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages {
+    level: Level,
+}
+
+impl Messages {
+    /// Messages up to `level`.
+    pub fn new(level: Level) -> Messages {
+        Messages { level }
+    }
+
+    /// What ends the call.
+    pub fn error(&self, text: impl Display) {
+        self.say(Level::Error, "error: ", &text);
+    }
+
+    /// What the user should know though the build goes on.
+    pub fn warn(&self, text: impl Display) {
+        self.say(Level::Warn, "warning: ", &text);
+    }
+
+    /// What happened.
+    pub fn info(&self, text: impl Display) {
+        self.say(Level::Info, "", &text);
+    }
+
+    /// Why.
+    pub fn debug(&self, text: impl Display) {
+        self.say(Level::Debug, "debug: ", &text);
+    }
+
+    fn say(&self, level: Level, word: &str, text: &dyn Display) {
+        if level <= self.level {
+            // One write, so that lines of parallel calls don't mix; a closed stderr is not our trouble.
+            let line = format!("vcache: {word}{text}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+    }
+}

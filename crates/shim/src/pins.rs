@@ -1,0 +1,149 @@
+//! Pins in force and pins recorded: the files of SONiC's buildinfo folder.
+//!
+//! `versions/versions-web` and its siblings hold the pins in force; they are only read. What a build used is recorded in
+//! `build-versions/` under the same name, sorted and without duplicates, by way of a temporary file and a rename, with
+//! a lock file beside it held for the while, so that twenty writers lose nothing and a reader never sees half a file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use vcache_store::Digest;
+use vcache_versions::{WebDigest, WebPin};
+
+/// The pins in force for one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Pins {
+    file: PathBuf,
+    text: Vec<u8>,
+}
+
+/// A pin and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pin {
+    /// What the content must be.
+    pub digest: Digest,
+    /// As the file has it.
+    pub text: String,
+    /// `file:line`, for messages.
+    pub place: String,
+}
+
+impl Pins {
+    /// Reads `<buildinfo>/versions/versions-<kind>`. A file that is not there has no pins.
+    ///
+    /// # Errors
+    /// The file is there and can't be read.
+    pub fn load(buildinfo: &Path, kind: &str) -> io::Result<Pins> {
+        let file = buildinfo.join("versions").join(format!("versions-{kind}"));
+        match fs::read(&file) {
+            Ok(text) => Ok(Pins { file, text }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pins { file, text: Vec::new() }),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The pin of exactly this URL, and what is wrong with the lines that are about it, as `file:line: what`.
+    pub fn web(&self, url: &str) -> (Option<Pin>, Vec<String>) {
+        let found = vcache_versions::find(&self.text, url);
+        let place = |line: usize| format!("{}:{line}", self.file.display());
+        let problems = found.problems.iter().map(|p| format!("{}: {}", place(p.line), p.what)).collect();
+        let pin = found.pin.and_then(|WebPin { digest, line }| {
+            let text = digest.to_string();
+            Some(Pin { digest: text.parse().ok()?, text, place: place(line) })
+        });
+        (pin, problems)
+    }
+}
+
+/// Records in `<buildinfo>/build-versions/versions-<kind>` that `url` was used with `digest`.
+///
+/// # Errors
+/// The folder or file can't be made, locked, read or replaced; the file is as it was.
+pub fn record_web(buildinfo: &Path, kind: &str, url: &str, digest: &WebDigest) -> io::Result<()> {
+    let folder = buildinfo.join("build-versions");
+    let file = folder.join(format!("versions-{kind}"));
+    // Most calls repeat what is there already: they need no lock.
+    if vcache_versions::insert(&read_or_empty(&file)?, url, digest).is_none() {
+        return Ok(());
+    }
+    fs::create_dir_all(&folder)?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock_path(&file))?;
+    lock.lock()?;
+    let Some(text) = vcache_versions::insert(&read_or_empty(&file)?, url, digest) else { return Ok(()) };
+    replace(&file, &folder, text.as_bytes())
+}
+
+/// The lock stands beside the file, hidden, so that whoever collects `versions-*` does not take it along.
+fn lock_path(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}.lock"))
+}
+
+fn read_or_empty(file: &Path) -> io::Result<String> {
+    match fs::read(file) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(e) => Err(e),
+    }
+}
+
+fn replace(file: &Path, folder: &Path, text: &[u8]) -> io::Result<()> {
+    let mut temporary = tempfile::Builder::new().prefix(".versions-").tempfile_in(folder)?;
+    temporary.write_all(text)?;
+    let mode = fs::metadata(file).map_or_else(|_| default_mode(), |m| m.permissions());
+    temporary.as_file().set_permissions(mode)?;
+    sync(temporary.as_file())?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+/// What a plain `open(2)` would give; the umask can't be read without being changed, and version files hold no secrets.
+fn default_mode() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_writers_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for i in 0..20 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let digest = WebDigest::Md5(format!("{i:032x}"));
+                    record_web(dir, "web", &format!("http://h.example/{i:02}"), &digest).unwrap();
+                });
+            }
+        });
+        let text = fs::read_to_string(dir.path().join("build-versions/versions-web")).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 20);
+        assert!(lines.is_sorted());
+    }
+
+    #[test]
+    fn a_pin_is_found_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("versions")).unwrap();
+        let md5 = "0123456789abcdef0123456789abcdef";
+        let text = format!("# pins\nhttp://h.example/a=={md5}\nhttp://h.example/b==12\n");
+        fs::write(dir.path().join("versions/versions-web"), text).unwrap();
+        let pins = Pins::load(dir.path(), "web").unwrap();
+        let (pin, problems) = pins.web("http://h.example/a");
+        let pin = pin.unwrap();
+        assert_eq!(pin.text, md5);
+        assert!(pin.place.ends_with("versions/versions-web:2"), "{}", pin.place);
+        assert!(problems.is_empty());
+        let (pin, problems) = pins.web("http://h.example/b");
+        assert_eq!(pin, None);
+        assert!(problems[0].contains("versions-web:3: "), "{problems:?}");
+    }
+}
