@@ -74,12 +74,33 @@ fn forward_signals(child: &Child) {
     });
 }
 
-/// Ends this process as the child ended: with its exit status, or by the signal that killed it.
-pub fn end_as(status: ExitStatus) -> ExitCode {
-    if let Some(signal) = status.signal() {
-        // Where the default action of the signal is not death, a shell's number for it is what remains.
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-        return ExitCode::from(128u8.wrapping_add(signal as u8));
+/// How this process is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// With this exit status.
+    Status(u8),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl End {
+    /// As the child ended: with its exit status, or by the signal that killed it.
+    pub fn like(status: ExitStatus) -> End {
+        match status.signal() {
+            Some(signal) => End::Signal(signal),
+            None => End::Status(status.code().map_or(1, |c| c as u8)),
+        }
     }
-    ExitCode::from(status.code().map_or(1, |c| c as u8))
+
+    /// Ends so; for a status the caller returns it from `main`.
+    pub fn now(self) -> ExitCode {
+        match self {
+            End::Status(status) => ExitCode::from(status),
+            End::Signal(signal) => {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+                // Where the signal's default action is not death, a shell's number for it is what remains.
+                ExitCode::from(128u8.wrapping_add(signal as u8))
+            }
+        }
+    }
 }

@@ -29,6 +29,17 @@ pub struct Pin {
     pub place: String,
 }
 
+/// What a version file says about one URL.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Found {
+    /// The pin in force.
+    pub pin: Option<Pin>,
+    /// What is wrong with the lines that are about the URL, each as `file:line: what`.
+    pub problems: Vec<String>,
+    /// Two of them contradict each other: no content can satisfy both, so neither is `pin`.
+    pub contradictory: bool,
+}
+
 impl Pins {
     /// Reads `<buildinfo>/versions/versions-<kind>`. A file that is not there has no pins.
     ///
@@ -43,16 +54,17 @@ impl Pins {
         }
     }
 
-    /// The pin of exactly this URL, and what is wrong with the lines that are about it, as `file:line: what`.
-    pub fn web(&self, url: &str) -> (Option<Pin>, Vec<String>) {
+    /// What the file says about exactly this URL.
+    pub fn web(&self, url: &str) -> Found {
         let found = vcache_versions::find(&self.text, url);
         let place = |line: usize| format!("{}:{line}", self.file.display());
         let problems = found.problems.iter().map(|p| format!("{}: {}", place(p.line), p.what)).collect();
+        let contradictory = found.conflict().is_some();
         let pin = found.pin.and_then(|WebPin { digest, line }| {
             let text = digest.to_string();
             Some(Pin { digest: text.parse().ok()?, text, place: place(line) })
         });
-        (pin, problems)
+        Found { pin, problems, contradictory }
     }
 }
 
@@ -137,13 +149,13 @@ mod tests {
         let text = format!("# pins\nhttp://h.example/a=={md5}\nhttp://h.example/b==12\n");
         fs::write(dir.path().join("versions/versions-web"), text).unwrap();
         let pins = Pins::load(dir.path(), "web").unwrap();
-        let (pin, problems) = pins.web("http://h.example/a");
-        let pin = pin.unwrap();
+        let found = pins.web("http://h.example/a");
+        let pin = found.pin.unwrap();
         assert_eq!(pin.text, md5);
         assert!(pin.place.ends_with("versions/versions-web:2"), "{}", pin.place);
-        assert!(problems.is_empty());
-        let (pin, problems) = pins.web("http://h.example/b");
-        assert_eq!(pin, None);
-        assert!(problems[0].contains("versions-web:3: "), "{problems:?}");
+        assert!(found.problems.is_empty());
+        let found = pins.web("http://h.example/b");
+        assert_eq!(found.pin, None);
+        assert!(found.problems[0].contains("versions-web:3: "), "{:?}", found.problems);
     }
 }

@@ -1,3 +1,78 @@
-//! `vcache-shim`: argv[0] to the family of tools.
+//! `vcache-shim`: the one executable behind all names. It finds the family of tools for the name that it was called
+//! by; nothing else.
+//!
+//! By its own name it answers for itself: `vcache-shim` lists the names that it serves, one a line; `--reasons` the
+//! counted reasons of passthroughs; `--explain TOOL ARG…` says as JSON what a call would lead to; `--version`.
+#![allow(clippy::print_stdout, reason = "under its own name it is a command that prints facts")]
 
-fn main() {}
+use std::process::ExitCode;
+
+use vcache_shim::{Family, Host, Settings, exit, links};
+
+/// Every family. A new one is a folder under `shims/` and a line here.
+const FAMILIES: &[&Family] = &[&vcache_web::FAMILY];
+
+fn main() -> ExitCode {
+    let host = Host::from_process();
+    match family(&host) {
+        Some(family) => (family.run)(&host, &Settings::load(&host)),
+        None if host.name() == links::EXECUTABLE => own_name(&host),
+        None => {
+            eprintln!("vcache: error: {}: not a name that vcache-shim serves ({})", host.name().display(), names().join(" "));
+            ExitCode::from(exit::NO_REAL_TOOL)
+        }
+    }
+}
+
+fn family(host: &Host) -> Option<&'static Family> {
+    let name = host.name();
+    FAMILIES.iter().copied().find(|f| f.names.iter().any(|n| name == *n))
+}
+
+fn names() -> Vec<&'static str> {
+    FAMILIES.iter().flat_map(|f| f.names).copied().collect()
+}
+
+fn own_name(host: &Host) -> ExitCode {
+    let words = &host.args()[1.min(host.args().len())..];
+    match words.first().and_then(|w| w.to_str()) {
+        None if words.is_empty() => println!("{}", names().join("\n")),
+        Some("--version") => println!("vcache-shim {}", env!("CARGO_PKG_VERSION")),
+        Some("--reasons") => {
+            for (name, help) in FAMILIES.iter().flat_map(|f| (f.reasons)()) {
+                println!("{name}\t{help}");
+            }
+        }
+        Some("--explain") if words.len() > 1 => {
+            let host = host.with_args(words[1..].to_vec());
+            let Some(family) = family(&host) else {
+                eprintln!("vcache: error: {}: not a name that vcache-shim serves", host.name().display());
+                return ExitCode::from(2);
+            };
+            match serde_json::to_string(&(family.explain)(&host, &Settings::load(&host))) {
+                Ok(json) => println!("{json}"),
+                Err(e) => {
+                    eprintln!("vcache: error: {e}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+        _ => {
+            eprintln!("usage: vcache-shim [--reasons | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_unique() {
+        let mut names = super::names();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

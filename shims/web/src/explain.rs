@@ -1,0 +1,65 @@
+//! What a call would lead to, without doing it.
+
+use vcache_shim::family::{Explanation, RequestExplanation};
+use vcache_shim::{Host, Messages, Level, Policy, Settings, real_tool, settings};
+
+use crate::answer::Wanted;
+use crate::plan::{Job, Order, Plan};
+use crate::session::Session;
+use crate::target::Targets;
+use crate::COMPONENT;
+
+pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
+    let (policy, _) = Policy::new(settings, COMPONENT);
+    let real_tool = real_tool::find(host).ok().map(|t| t.path.display().to_string());
+    let mut explanation = Explanation {
+        tool: host.name().to_string_lossy().into_owned(),
+        plan: "exec",
+        reason: None,
+        detail: None,
+        real_tool,
+        requests: Vec::new(),
+    };
+    if settings::hook_skipped(host) || !policy.active() {
+        explanation.detail = Some(match settings::hook_skipped(host) {
+            true => "SKIP_BUILD_HOOK=y".to_owned(),
+            false => "neither cache nor version control is configured".to_owned(),
+        });
+        return explanation;
+    }
+    let session = Session::new(host, settings, policy, Messages::new(Level::Warn));
+    match session.plan().0 {
+        Plan::Passthrough(reason) => {
+            explanation.plan = "passthrough";
+            explanation.reason = Some(reason.code.name());
+            explanation.detail = Some(reason.detail).filter(|d| !d.is_empty());
+        }
+        Plan::Refuse { message, .. } => {
+            explanation.plan = "refuse";
+            explanation.detail = Some(message);
+        }
+        Plan::Serve(service) => {
+            explanation.plan = "serve";
+            let mut targets = Targets::new(host.cwd());
+            let request = |job: &Job| request(&session, job, targets.next(&job.transfer, None).display());
+            explanation.requests = service.jobs.iter().map(request).collect();
+        }
+    }
+    explanation
+}
+
+fn request(session: &Session, job: &Job, destination: String) -> RequestExplanation {
+    let answer = session.answer(job, Wanted::Fallback);
+    RequestExplanation {
+        url: job.url.clone(),
+        destination,
+        pin: job.pin.as_ref().map(|p| p.text.clone()),
+        pinned_by: job.pin.as_ref().map(|p| p.place.clone()),
+        cache: match (&answer, job.order) {
+            (None, _) => "miss",
+            (Some(_), Order::CacheFirst) => "hit",
+            (Some(_), Order::OriginFirst | Order::OriginOnly) => "refresh",
+        },
+        sha256: answer.map(|a| a.blob.id().to_string()),
+    }
+}

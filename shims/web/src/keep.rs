@@ -1,0 +1,275 @@
+//! After the real tool: check what it brought against the pins, take it into the store, record it.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::process::{ExitCode, ExitStatus};
+
+use vcache_shim::journal::Outcome;
+use vcache_shim::{OnMismatch, PinDigest, child, exit};
+use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, Mtime, Record};
+
+use crate::curl::headers::Response;
+use crate::plan::{Job, Service};
+use crate::reason::{Code, Reason};
+use crate::request::{Destination, Existing, FileTime};
+use crate::session::{Session, now};
+use crate::target::{Before, Target, Targets};
+use crate::transfer::Captured;
+use crate::Tool;
+
+/// What one run of the real tool has left.
+pub(crate) struct Fetched {
+    /// One for each request.
+    pub(crate) targets: Vec<Target>,
+    /// The same, where the tool's header dump tells them apart.
+    pub(crate) responses: Option<Vec<Response>>,
+    /// The content that went to standard output.
+    pub(crate) captured: Captured,
+    pub(crate) status: ExitStatus,
+}
+
+/// Content that is to be checked and kept.
+enum Content {
+    /// In the store, not yet published.
+    Stored(Ingested),
+    /// Hashed where it lies: the store is not written, or could not be.
+    Hashed(Hashes),
+}
+
+impl Content {
+    fn digest(&self, like: &Digest) -> Option<Digest> {
+        let (id, md5) = match self {
+            Content::Stored(ingested) => (ingested.id, ingested.md5),
+            Content::Hashed(hashes) => (hashes.sha256, hashes.md5),
+        };
+        match like {
+            Digest::Sha256(_) => Some(Digest::Sha256(id)),
+            Digest::Md5(_) => md5.map(Digest::Md5),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Content::Stored(ingested) => ingested.size,
+            Content::Hashed(hashes) => hashes.size,
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Works through the requests of a run that the tool ended without an error.
+    pub(crate) fn keep(&self, service: &Service, mut fetched: Fetched) -> ExitCode {
+        let mut end = child::End::like(fetched.status);
+        for (index, job) in service.jobs.iter().enumerate() {
+            let response = fetched.responses.as_ref().map(|all| all[index].clone());
+            let target = self.named_by_header(job, response.as_ref()).unwrap_or(fetched.targets[index].clone());
+            let captured = match job.transfer.destination {
+                Destination::Stdout => std::mem::take(&mut fetched.captured),
+                _ => Captured::Nothing,
+            };
+            if let Err(status) = self.keep_one(job, &target, response.as_ref(), captured) {
+                end = child::End::Status(status);
+            }
+        }
+        end.now()
+    }
+
+    /// curl `-J`: the file has the name from the answer. curl refuses to overwrite one, so it was not there before.
+    fn named_by_header(&self, job: &Job, response: Option<&Response>) -> Option<Target> {
+        let name = response?.disposition.as_deref();
+        let by_header = matches!(job.transfer.destination, Destination::Named { from_header: true, .. });
+        let target = || Targets::new(self.host.cwd()).next(&job.transfer, name);
+        (by_header && name.is_some()).then(|| Target { before: Before::Absent, ..target() })
+    }
+
+    fn keep_one(
+        &self,
+        job: &Job,
+        target: &Target,
+        response: Option<&Response>,
+        captured: Captured,
+    ) -> Result<(), u8> {
+        let storable = self.not_storable(job, target, response);
+        let (content, held) = match self.content(job, target, captured, storable.is_none()) {
+            Ok(found) => found,
+            Err(e) => {
+                self.messages.warn(format_args!("{e}; {} is not kept", job.url));
+                (None, None)
+            }
+        };
+        let Some(content) = content else {
+            let reason = storable.unwrap_or_else(|| Reason::new(Code::CacheTrouble, "nothing new to keep"));
+            self.note(Outcome::Miss, job, 0, Some(&reason));
+            return match (&job.pin, held) {
+                // Held back, and now impossible to check: it can't be passed on.
+                (Some(_), Some(_)) => Err(self.violated(job, target, "content that could not be checked")),
+                _ => Ok(()),
+            };
+        };
+        let size = content.size();
+        let found = job.pin.as_ref().and_then(|p| content.digest(&p.digest));
+        let matches = job.pin.as_ref().map(|p| found == Some(p.digest));
+        if matches == Some(false) {
+            let found = found.map_or_else(|| "nothing".to_owned(), |d| d.to_string());
+            if self.policy.on_mismatch == OnMismatch::Fail {
+                return Err(self.violated(job, target, &found));
+            }
+            self.messages.warn(self.mismatch(job, &found));
+        }
+        if let Some(mut held) = held {
+            pass_on(&mut held).map_err(|_| 23u8)?;
+        }
+        let recorded = self.digest_of(job, &content, matches);
+        let whole = storable.is_none() || (matches == Some(true) && is_resumed(job, target));
+        match content {
+            Content::Stored(ingested) if whole => self.publish(job, target, response, ingested),
+            _ => {}
+        }
+        if let Some(digest) = recorded.filter(|_| whole || matches == Some(true)) {
+            self.record_pin(&job.url, &digest);
+        }
+        self.note(Outcome::Miss, job, size, storable.filter(|_| !whole).as_ref());
+        Ok(())
+    }
+
+    /// Why what was fetched is not the content of the URL, or can't be known to be.
+    fn not_storable(&self, job: &Job, target: &Target, response: Option<&Response>) -> Option<Reason> {
+        match response {
+            None => return Some(Reason::new(Code::HeadersOnly, "the answers can't be told apart")),
+            Some(r) if r.status != 200 => {
+                return Some(Reason::new(Code::BadValue, format!("the origin answered {}", r.status)));
+            }
+            Some(_) => {}
+        }
+        is_resumed(job, target).then(|| Reason::new(Code::Resume, target.display()))
+    }
+
+    /// The content, hashed, and in the store where it may be kept; and the file in which it is held back.
+    fn content(
+        &self,
+        job: &Job,
+        target: &Target,
+        captured: Captured,
+        storable: bool,
+    ) -> Result<(Option<Content>, Option<File>), StoreError> {
+        let (mut file, held) = match captured {
+            Captured::Stored(ingested) => return Ok((Some(Content::Stored(ingested)), None)),
+            Captured::Held(file) => {
+                let again = file.try_clone().map_err(StoreError::Destination)?;
+                (file, Some(again))
+            }
+            Captured::Nothing => {
+                let path = target.path.as_ref().filter(|_| target.was_written());
+                let Some(file) = path.and_then(|p| File::open(p).ok()) else { return Ok((None, None)) };
+                (file, None)
+            }
+        };
+        file.rewind().map_err(StoreError::Destination)?;
+        let md5 = self.wants_md5(job);
+        let pinned = job.pin.is_some();
+        if let Some(store) = self.store().filter(|_| self.policy.write && (storable || pinned)) {
+            match store.ingest(&mut file, md5) {
+                Ok(ingested) => return Ok((Some(Content::Stored(ingested)), held)),
+                // Not our build's trouble: what it asked for is where it should be, and can still be checked.
+                Err(e) => self.messages.warn(format_args!("{e}; {} is not kept", job.url)),
+            }
+            file.rewind().map_err(StoreError::Destination)?;
+        }
+        if !pinned && !(storable && self.policy.versioned) {
+            return Ok((None, held));
+        }
+        Ok((Some(Content::Hashed(Hashes::of(&mut file, md5)?)), held))
+    }
+
+    fn publish(&self, job: &Job, target: &Target, response: Option<&Response>, ingested: Ingested) {
+        let Some(store) = self.store() else { return };
+        let key = job.key();
+        let response = response.cloned().unwrap_or_default();
+        let record = Record {
+            key: key.text().to_owned(),
+            sha256: ingested.id,
+            size: ingested.size,
+            name: response.disposition.clone(),
+            mtime: self.server_time(job, target, &response),
+            redirects: (self.tool == Tool::Curl).then_some(response.redirects),
+            content_type: response.content_type.clone(),
+            origin: job.url.clone(),
+            fetched: now(),
+        };
+        let published = ingested.publish(&job.url).and_then(|_| store.publish(&key, &record));
+        match published {
+            Ok(()) => self.messages.info(format_args!("kept: {}", job.url)),
+            Err(e) => self.messages.warn(format_args!("{e}; {} is not kept", job.url)),
+        }
+    }
+
+    /// curl's header dump has the server's time; wget leaves it on the file, unless told not to. A file time that lies
+    /// within this call means that the server sent none.
+    fn server_time(&self, job: &Job, target: &Target, response: &Response) -> Mtime {
+        if self.tool == Tool::Curl {
+            return response.last_modified.map_or(Mtime::None, |t| Mtime::At(t as i64));
+        }
+        let Some(path) = target.path.as_ref().filter(|_| job.transfer.mtime == FileTime::Server) else {
+            return Mtime::Unknown;
+        };
+        match fs::metadata(path).map(|m| std::os::unix::fs::MetadataExt::mtime(&m)) {
+            Ok(time) if time >= self.started as i64 - 1 => Mtime::None,
+            Ok(time) => Mtime::At(time),
+            Err(_) => Mtime::Unknown,
+        }
+    }
+
+    /// An md5 costs more than all else together, so it is computed only where a pin or a version file wants one.
+    pub(crate) fn wants_md5(&self, job: &Job) -> bool {
+        match &job.pin {
+            Some(pin) => matches!(pin.digest, Digest::Md5(_)),
+            None => self.policy.versioned && self.policy.pin_digest == PinDigest::Md5,
+        }
+    }
+
+    /// The digest for the version file.
+    fn digest_of(&self, job: &Job, content: &Content, matches: Option<bool>) -> Option<String> {
+        if let Some(pin) = job.pin.as_ref().filter(|_| matches == Some(true)) {
+            return Some(pin.text.clone());
+        }
+        let md5 = content.digest(&Digest::Md5([0; 16]));
+        let digest = match self.policy.pin_digest {
+            PinDigest::Md5 if md5.is_some() => md5,
+            _ => match content {
+                Content::Stored(ingested) => Some(Digest::Sha256(ingested.id)),
+                Content::Hashed(hashes) => Some(Digest::Sha256(hashes.sha256)),
+            },
+        };
+        digest.map(|d| d.to_string())
+    }
+
+    /// The content contradicts its pin: nothing of it is left for a later step of the build to take for good.
+    fn violated(&self, job: &Job, target: &Target, found: &str) -> u8 {
+        if let Some(path) = target.path.as_ref().filter(|_| target.was_written()) {
+            let _ = fs::remove_file(path);
+        }
+        self.refuse(exit::PIN_VIOLATED, &self.mismatch(job, found), Some(&job.url));
+        exit::PIN_VIOLATED
+    }
+
+    fn mismatch(&self, job: &Job, found: &str) -> String {
+        let (text, place) = job.pin.as_ref().map_or(("", ""), |p| (&p.text, &p.place));
+        format!(
+            "{}: the content contradicts its pin: {place} expects {text}, found {found}; if the new content is right, \
+             change that line, else find out why the origin changed",
+            job.url
+        )
+    }
+}
+
+/// `-c` on a file that was there: that what came is the rest of it is the caller's word, not ours.
+fn is_resumed(job: &Job, target: &Target) -> bool {
+    job.transfer.existing == Existing::Continue && target.before.size() > 0
+}
+
+fn pass_on(held: &mut File) -> io::Result<()> {
+    held.rewind()?;
+    let mut out = io::stdout().lock();
+    io::copy(held, &mut out)?;
+    out.flush()
+}

@@ -1,0 +1,202 @@
+//! What is to be done about a call: pure and total, from what was typed, the pins and the policy.
+//!
+//! No file, cache or network is looked at here. What only a look outside can tell (is it cached? is the destination
+//! there?) is left to `run`, which carries the plan out.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use vcache_shim::pins::{Found, Pin};
+use vcache_shim::{Policy, exit};
+
+use crate::reason::{Code, Reason};
+use crate::request::{Call, Destination, Existing, Parsed, Transfer};
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Plan {
+    /// The real tool does it, with the argv that was given.
+    Passthrough(Reason),
+    /// The call is not carried out.
+    Refuse {
+        /// One of [`exit`].
+        status: u8,
+        /// For people: what, where, what to do.
+        message: String,
+    },
+    /// Each request is answered from the cache, or by one run of the real tool for all of them.
+    Serve(Service),
+}
+
+/// What is to be served, and how the real tool is run where it must be.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Service {
+    /// In the order of the call.
+    pub jobs: Vec<Job>,
+    /// See [`Call::option_slots`].
+    pub option_slots: Vec<usize>,
+    /// See [`Call::retries_given`].
+    pub retries_given: bool,
+    /// See [`Call::log`].
+    pub log: Option<(PathBuf, bool)>,
+}
+
+/// One request, with where its answer may come from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Job {
+    /// What was typed.
+    pub transfer: Transfer,
+    /// The URL without fragment and secrets: what pins, records and messages name.
+    pub url: String,
+    /// What the content must be.
+    pub pin: Option<Pin>,
+    /// Cache and origin, in which order.
+    pub order: Order,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// The cache where it can, else the origin.
+    CacheFirst,
+    /// The origin; the cache when the network fails. For requests whose version is to be found out.
+    OriginFirst,
+    /// The origin: the cache is off, or is being refreshed.
+    OriginOnly,
+}
+
+/// Decides about a call. `pins` says what the version file has for a URL without its secrets.
+pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+    match parsed {
+        Parsed::Other { reason, urls } => {
+            refused_passthrough(&reason, &urls, policy, pins).unwrap_or(Plan::Passthrough(reason))
+        }
+        Parsed::Fetch(call) => match shared_output(&call) {
+            Some(reason) => {
+                let urls: Vec<String> = call.transfers.into_iter().map(|t| t.url).collect();
+                refused_passthrough(&reason, &urls, policy, pins).unwrap_or(Plan::Passthrough(reason))
+            }
+            None => serve(call, policy, pins),
+        },
+    }
+}
+
+fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+    let mut jobs = Vec::with_capacity(call.transfers.len());
+    for mut transfer in std::mem::take(&mut call.transfers) {
+        let url = vcache_store::public_url(&transfer.url);
+        let found = if policy.versioned { pins(&url) } else { Found::default() };
+        if found.contradictory {
+            return contradiction(&url, &found);
+        }
+        if policy.strict && found.pin.is_none() {
+            return unpinned(&url);
+        }
+        if names_stdout(&transfer.destination) {
+            transfer.destination = Destination::Stdout;
+        }
+        let order = match &found.pin {
+            _ if !policy.read => Order::OriginOnly,
+            None if policy.versioned && !policy.offline => Order::OriginFirst,
+            _ => Order::CacheFirst,
+        };
+        jobs.push(Job { transfer, url, pin: found.pin, order });
+    }
+    let Call { option_slots, retries_given, log, .. } = call;
+    Plan::Serve(Service { jobs, option_slots, retries_given, log })
+}
+
+/// `-o /dev/stdout` is standard output by another name.
+fn names_stdout(destination: &Destination) -> bool {
+    let names = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    matches!(destination, Destination::Path(path) if names.iter().any(|n| path == Path::new(n)))
+}
+
+/// Contents that end up in one place can't be told apart afterwards.
+fn shared_output(call: &Call) -> Option<Reason> {
+    let stdouts = call.transfers.iter().filter(|t| is_stdout(&t.destination)).count();
+    if stdouts > 1 {
+        return Some(Reason::new(Code::SharedOutput, "stdout"));
+    }
+    if stdouts == 1 && call.transfers.iter().any(|t| t.write_out.is_some()) {
+        return Some(Reason::new(Code::WriteOut, "with content on stdout"));
+    }
+    let mut seen = HashSet::new();
+    for transfer in &call.transfers {
+        let path = match &transfer.destination {
+            Destination::Stdout => continue,
+            Destination::Path(path) => path.clone(),
+            // wget's own numbering keeps these apart.
+            Destination::Named { .. } if transfer.existing == Existing::Number => continue,
+            Destination::Named { folder, name, .. } => folder.join(name),
+        };
+        if path != PathBuf::from("/dev/null") && !seen.insert(path.clone()) {
+            return Some(Reason::new(Code::SharedOutput, path.to_string_lossy()));
+        }
+    }
+    None
+}
+
+fn is_stdout(destination: &Destination) -> bool {
+    *destination == Destination::Stdout || names_stdout(destination)
+}
+
+/// A call that can't be answered from a cache is refused where policy forbids what it would do.
+fn refused_passthrough(
+    reason: &Reason,
+    urls: &[String],
+    policy: &Policy,
+    pins: &dyn Fn(&str) -> Found,
+) -> Option<Plan> {
+    let remote = urls.iter().filter(|u| leaves_the_machine(u)).map(|u| vcache_store::public_url(u));
+    for url in remote {
+        if policy.offline {
+            let message = format!(
+                "{url}: offline (VCACHE_OFFLINE=y), and this call can't be answered from the cache: {}",
+                describe(reason)
+            );
+            return Some(Plan::Refuse { status: exit::OFFLINE_MISS, message });
+        }
+        // A HEAD request brings no content that a pin could speak of.
+        if policy.strict && reason.code != Code::HeadersOnly && pins(&url).pin.is_none() {
+            return Some(unpinned(&url));
+        }
+    }
+    None
+}
+
+/// False for `file:` and for servers on this very machine: nothing of these comes from a network.
+fn leaves_the_machine(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return !url.starts_with("file:") };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    scheme != "file" && !loopback
+}
+
+fn describe(reason: &Reason) -> String {
+    match reason.detail.as_str() {
+        "" => reason.code.help().to_owned(),
+        detail => format!("{} ({detail})", reason.code.help()),
+    }
+}
+
+fn unpinned(url: &str) -> Plan {
+    let message = format!(
+        "{url}: strict mode (VCACHE_STRICT=y), and versions-web has no pin for this URL; \
+         add a line `{url}==<digest>`, or build once without strict mode and take it from build-versions/versions-web"
+    );
+    Plan::Refuse { status: exit::STRICT_REFUSAL, message }
+}
+
+fn contradiction(url: &str, found: &Found) -> Plan {
+    let message = format!(
+        "{url}: contradictory pins, so no content can be right: {}; remove one of the lines",
+        found.problems.join("; ")
+    );
+    Plan::Refuse { status: exit::PIN_VIOLATED, message }
+}

@@ -1,0 +1,338 @@
+//! One call from beginning to end: decide, answer from the cache, or run the real tool and keep what it brought.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use once_cell::unsync::OnceCell;
+use vcache_shim::journal::{Event, Journal, Outcome};
+use vcache_shim::pins::{self, Found, Pins};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, cache, exit, real_tool, settings};
+use vcache_store::{Error as StoreError, KeyLock, Store};
+use vcache_versions::WebDigest;
+
+use crate::answer::{Answer, Wanted};
+use crate::deliver::{Undelivered, deliver};
+use crate::plan::{Job, Plan, Service, plan};
+use crate::reason::{Code, Reason};
+use crate::request::{Destination, Existing};
+use crate::target::{Before, Target, Targets};
+use crate::{COMPONENT, Tool, curl};
+
+/// What one call needs at hand.
+pub(crate) struct Session<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tool: Tool,
+    pub(crate) policy: Policy,
+    pub(crate) messages: Messages,
+    /// Seconds since 1970.
+    pub(crate) started: u64,
+    journal: Journal,
+    store: OnceCell<Option<Store>>,
+}
+
+/// How an attempt to serve ended.
+pub(crate) enum Served {
+    /// The call is done.
+    Done(ExitCode),
+    /// Something in the cache proved unusable; nothing has been delivered.
+    Not,
+}
+
+/// Does the call in `host`.
+pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
+    if settings::hook_skipped(host) {
+        return real_tool::pass_through(host);
+    }
+    let (policy, wrong) = Policy::new(settings, COMPONENT);
+    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    for line in wrong {
+        messages.warn(line);
+    }
+    if !policy.active() {
+        return real_tool::pass_through(host);
+    }
+    let session = Session::new(host, settings, policy, messages);
+    match session.plan() {
+        (Plan::Passthrough(reason), url) => session.pass_through(&reason, url.as_deref()),
+        (Plan::Refuse { status, message }, url) => session.refuse(status, &message, url.as_deref()),
+        (Plan::Serve(service), _) => session.serve(&service),
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(host: &'a Host, settings: &'a Settings, policy: Policy, messages: Messages) -> Session<'a> {
+        let (tool, journal) = (Tool::of(host), Journal::new(host, settings));
+        Session { host, settings, tool, policy, messages, started: now(), journal, store: OnceCell::new() }
+    }
+
+    /// The plan, and the URL to name in the journal when it is not to serve.
+    pub(crate) fn plan(&self) -> (Plan, Option<String>) {
+        let parsed = self.tool.parse(self.host);
+        let url = match &parsed {
+            crate::request::Parsed::Other { urls, .. } => urls.first(),
+            crate::request::Parsed::Fetch(call) => call.transfers.first().map(|t| &t.url),
+        };
+        let url = url.map(|u| vcache_store::public_url(u));
+        let pins = self.pins();
+        let look_up = |url: &str| {
+            let found = pins.web(url);
+            for problem in found.problems.iter().filter(|_| !found.contradictory) {
+                self.messages.warn(format_args!("{problem}; the line is passed over"));
+            }
+            found
+        };
+        (plan(parsed, &self.policy, &|url: &str| -> Found { look_up(url) }), url)
+    }
+
+    fn pins(&self) -> Pins {
+        if !self.policy.versioned {
+            return Pins::default();
+        }
+        Pins::load(&self.buildinfo(), COMPONENT.0).unwrap_or_else(|e| {
+            let folder = self.buildinfo();
+            self.messages.warn(format_args!("{}/versions/versions-web: {e}; no pins are in force", folder.display()));
+            Pins::default()
+        })
+    }
+
+    pub(crate) fn buildinfo(&self) -> std::path::PathBuf {
+        self.host.cwd().join(self.settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+    }
+
+    /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        let open = || match cache::open(self.host, self.settings) {
+            _ if !(self.policy.read || self.policy.write) => None,
+            Ok(store) => Some(store),
+            Err(e) => {
+                self.messages.warn(format_args!("{e}; going on without the cache"));
+                None
+            }
+        };
+        self.store.get_or_init(open).as_ref()
+    }
+
+    /// Hands the call over to the real tool, as it was given.
+    pub(crate) fn pass_through(&self, reason: &Reason, url: Option<&str>) -> ExitCode {
+        self.messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
+        let mut event = self.journal.event(Outcome::Passthrough);
+        event.reason = Some(reason.code.name().to_owned());
+        event.detail = Some(reason.detail.clone()).filter(|d| !d.is_empty());
+        event.url = url.map(ToOwned::to_owned);
+        self.journal.write(self.store(), &event);
+        real_tool::pass_through(self.host)
+    }
+
+    /// Ends the call with one of our own statuses.
+    pub(crate) fn refuse(&self, status: u8, message: &str, url: Option<&str>) -> ExitCode {
+        self.messages.error(message);
+        let mut event = self.journal.event(Outcome::Refused);
+        event.reason = Some(status.to_string());
+        event.url = url.map(ToOwned::to_owned);
+        self.journal.write(self.store(), &event);
+        ExitCode::from(status)
+    }
+
+    /// Writes the line of one request.
+    pub(crate) fn note(&self, outcome: Outcome, job: &Job, bytes: u64, reason: Option<&Reason>) {
+        let event = Event {
+            url: Some(job.url.clone()),
+            bytes,
+            reason: reason.map(|r| r.code.name().to_owned()),
+            detail: reason.map(|r| r.detail.clone()).filter(|d| !d.is_empty()),
+            ..self.journal.event(outcome)
+        };
+        self.journal.write(self.store(), &event);
+    }
+
+    /// Writes into `build-versions/versions-web` what this build used.
+    pub(crate) fn record_pin(&self, url: &str, digest: &str) {
+        if !self.policy.versioned {
+            return;
+        }
+        let Ok(digest) = digest.parse::<WebDigest>() else { return };
+        if let Err(e) = pins::record_web(&self.buildinfo(), COMPONENT.0, url, &digest) {
+            let folder = self.buildinfo();
+            let file = folder.join("build-versions/versions-web");
+            self.messages.warn(format_args!("{}: {e}; the pin of {url} is not recorded", file.display()));
+        }
+    }
+
+    fn serve(&self, service: &Service) -> ExitCode {
+        if let Some(reason) = self.left_to_the_tool(service) {
+            return self.pass_through(&reason, service.jobs.first().map(|j| j.url.as_str()));
+        }
+        if let Some(answers) = self.answers(service, Wanted::Permitted)
+            && let Served::Done(code) = self.deliver_all(service, &answers)
+        {
+            return code;
+        }
+        if self.policy.offline {
+            return self.offline_miss(service);
+        }
+        let locks = self.lock(service);
+        if let Some(answers) = self.answers(service, if locks.is_empty() { Wanted::Permitted } else { Wanted::Fresh })
+            && let Served::Done(code) = self.deliver_all(service, &answers)
+        {
+            return code;
+        }
+        self.try_packages(service);
+        if let Some(answers) = self.answers(service, Wanted::Permitted)
+            && let Served::Done(code) = self.deliver_all(service, &answers)
+        {
+            return code;
+        }
+        self.fetch(service)
+    }
+
+    /// What only a look at the destination can tell.
+    fn left_to_the_tool(&self, service: &Service) -> Option<Reason> {
+        let mut targets = Targets::new(self.host.cwd());
+        for job in &service.jobs {
+            let target = targets.next(&job.transfer, None);
+            let there = target.before != Before::Absent;
+            if job.transfer.existing == Existing::Keep && there {
+                return Some(Reason::new(Code::OutputName, "the file is there already"));
+            }
+            if job.transfer.destination == Destination::Stdout && std::io::stdout().is_terminal() {
+                return Some(Reason::new(Code::Terminal, ""));
+            }
+            let partial = self.tool == Tool::Curl && job.transfer.existing == Existing::Continue;
+            if partial && target.before.size() > 0 {
+                return Some(Reason::new(Code::Resume, target.display()));
+            }
+        }
+        None
+    }
+
+    fn offline_miss(&self, service: &Service) -> ExitCode {
+        let missing = service.jobs.iter().find(|j| self.answer(j, Wanted::Permitted).is_none());
+        let Some(job) = missing.or(service.jobs.first()) else { return ExitCode::from(exit::OFFLINE_MISS) };
+        let pin = match &job.pin {
+            Some(pin) => format!("pinned to {} by {}", pin.text, pin.place),
+            None => "not pinned".to_owned(),
+        };
+        let dir = self.store().map_or_else(|| "no usable cache".to_owned(), |s| s.dir().display().to_string());
+        let message = format!(
+            "{}: offline (VCACHE_OFFLINE=y) and not in the cache ({dir}); {pin}; run the build once with the network, \
+             or point VCACHE_DIR at a cache that has it",
+            job.url
+        );
+        self.refuse(exit::OFFLINE_MISS, &message, Some(&job.url))
+    }
+
+    /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches. In the order of the
+    /// keys' names, so that two calls for the same URLs can't wait for each other.
+    fn lock(&self, service: &Service) -> Vec<KeyLock> {
+        let Some(store) = self.store().filter(|_| self.policy.write) else { return Vec::new() };
+        let mut keys: Vec<_> = service.jobs.iter().map(Job::key).collect();
+        keys.sort_by_key(|k| k.name());
+        keys.dedup_by_key(|k| k.name());
+        let patience = Duration::from_secs(self.settings.get("VCACHE_LOCK_WAIT").parse().unwrap_or(600));
+        let mut locks = Vec::new();
+        for key in &keys {
+            let waiting = &mut |wait: &vcache_store::LockWait| self.messages.warn(wait);
+            match store.lock(key, patience, waiting) {
+                Ok(Some(lock)) => locks.push(lock),
+                Ok(None) => self.messages.warn("waited long enough; downloading it here as well"),
+                Err(e) => self.messages.warn(format_args!("{e}; going on without a lock")),
+            }
+        }
+        locks
+    }
+
+    /// Delivers every answer, or none when a blob proves unusable before the first one is delivered.
+    pub(crate) fn deliver_all(&self, service: &Service, answers: &[Answer]) -> Served {
+        for (job, answer) in service.jobs.iter().zip(answers) {
+            if let Some(code) = self.stale_hash(job, answer) {
+                return Served::Done(code);
+            }
+        }
+        // One request is checked while it is delivered; of several the first must not be there when the second fails.
+        if answers.len() > 1 && !answers.iter().all(|a| self.is_sound(a)) {
+            return Served::Not;
+        }
+        let mut targets = Targets::new(self.host.cwd());
+        for (job, answer) in service.jobs.iter().zip(answers) {
+            let target = targets.next(&job.transfer, answer.header_name());
+            match deliver(self.tool, &job.transfer, &target, &answer.blob, answer.mtime()) {
+                Ok(()) => self.delivered(job, answer, &target),
+                Err(Undelivered::Corrupt) => {
+                    self.quarantine(answer);
+                    return Served::Not;
+                }
+                Err(Undelivered::Cache(e)) => {
+                    self.messages.warn(format_args!("{e}; downloading it instead"));
+                    return Served::Not;
+                }
+                Err(Undelivered::RealTool(reason)) => {
+                    return Served::Done(self.pass_through(&reason, Some(&job.url)));
+                }
+                Err(Undelivered::Fails(status, message)) => {
+                    self.messages.error(message);
+                    self.note(Outcome::Failed, job, 0, None);
+                    return Served::Done(ExitCode::from(status));
+                }
+            }
+        }
+        self.write_log(service);
+        Served::Done(ExitCode::SUCCESS)
+    }
+
+    fn delivered(&self, job: &Job, answer: &Answer, target: &Target) {
+        if let Some(format) = &job.transfer.write_out {
+            let facts = curl::write_out::Facts {
+                size: answer.blob.size(),
+                filename: target.path.as_ref().map(|_| target.display()),
+                content_type: answer.record.as_ref().and_then(|r| r.content_type.clone()),
+            };
+            let text = curl::write_out::render(format, &facts).unwrap_or_default();
+            let _ = std::io::stdout().write_all(text.as_bytes());
+        }
+        self.messages.info(format_args!("hit: {} -> {}", job.url, target.display()));
+        self.record_pin(&job.url, &self.digest_to_record(job, answer));
+        self.note(Outcome::Hit, job, answer.blob.size(), None);
+    }
+
+    /// wget's log file is there after a hit too, with a line that says where the content came from.
+    fn write_log(&self, service: &Service) {
+        let Some((path, append)) = &service.log else { return };
+        let path = self.host.cwd().join(path);
+        let opened = OpenOptions::new().create(true).write(true).append(*append).truncate(!append).open(path);
+        if let Ok(mut log) = opened {
+            for job in &service.jobs {
+                let _ = writeln!(log, "{}: answered from the cache", job.url);
+            }
+        }
+    }
+
+    fn is_sound(&self, answer: &Answer) -> bool {
+        match answer.blob.verify() {
+            Ok(()) => true,
+            Err(StoreError::Corrupt { .. }) => {
+                self.quarantine(answer);
+                false
+            }
+            Err(e) => {
+                self.messages.warn(format_args!("{e}; downloading it instead"));
+                false
+            }
+        }
+    }
+
+    fn quarantine(&self, answer: &Answer) {
+        let id = answer.blob.id();
+        self.messages.warn(format_args!("sha256:{id} is corrupt in the cache; moved to quarantine, downloading it again"));
+        if let Some(Err(e)) = self.store().map(|s| s.quarantine(&answer.blob)) {
+            self.messages.warn(e);
+        }
+    }
+}
