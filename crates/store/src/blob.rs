@@ -1,0 +1,209 @@
+//! A blob that was found: an open file with a claim about its content. The claim is checked whenever content goes out.
+//!
+//! A [`Blob`] holds a shared `flock` on its file for as long as it lives, which is how an eviction sees that it is in
+//! use. Where the lock cannot be had the blob is used all the same: its file stays readable even when its name goes.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use crate::dirs::rename_new;
+use crate::layer::{Layer, open_regular, touch, unix_now};
+use crate::pump::{Stage, pump};
+use crate::{Error, Sha256Id, Store};
+
+/// Content in the store, found and open, not yet checked.
+#[derive(Debug)]
+pub struct Blob {
+    id: Sha256Id,
+    size: u64,
+    path: PathBuf,
+    pub(crate) file: File,
+    /// Measured by a trusted user when it was stored.
+    blake3: Option<[u8; 32]>,
+    /// Whether its owner could change it under our hands and we would mind.
+    pub(crate) owner_trusted: bool,
+    pub(crate) tmp: PathBuf,
+    own: bool,
+}
+
+impl Blob {
+    /// Its name.
+    pub fn id(&self) -> Sha256Id {
+        self.id
+    }
+
+    /// Its length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Its file, mode 0444. Never to be hard-linked to where a build may write.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Passes the content through `stage`, if any, and says whether it is what it claims to be.
+    pub(crate) fn pass(&self, stage: Option<Stage<'_>>) -> Result<(), Error> {
+        let mut check = Check::new(self.blake3);
+        let mut hash = |piece: &[u8]| {
+            check.update(piece);
+            Ok(())
+        };
+        let failed = |e| Error::io("read", &self.path)(e);
+        let read = match stage {
+            Some(stage) => pump(&self.file, self.size, &failed, &mut [&mut hash, stage])?,
+            None => pump(&self.file, self.size, &failed, &mut [&mut hash])?,
+        };
+        if read != self.size {
+            return Err(self.corrupt(format!("it has {read} of {} bytes", self.size)));
+        }
+        match check.finish(&self.id) {
+            Ok(()) => Ok(()),
+            Err(found) => Err(self.corrupt(found)),
+        }
+    }
+
+    fn corrupt(&self, found: String) -> Error {
+        Error::Corrupt { path: self.path.clone(), id: self.id, found }
+    }
+
+    /// Checks the whole content.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], or [`Error::Io`] when it cannot be read.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.pass(None)
+    }
+
+    /// Whether the content has this md5 and, over the same bytes, the sha256 of its name: what an alias claims.
+    pub(crate) fn has_md5(&self, wanted: &[u8; 16]) -> Result<bool, Error> {
+        let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
+        let stages: &mut [Stage<'_>] = &mut [
+            &mut |piece| {
+                sha256.update(piece);
+                Ok(())
+            },
+            &mut |piece| {
+                md5.update(piece);
+                Ok(())
+            },
+        ];
+        pump(&self.file, self.size, &|e| Error::io("read", &self.path)(e), stages)?;
+        let (md5, sha256): ([u8; 16], [u8; 32]) = (md5.finalize().into(), sha256.finalize().into());
+        Ok(md5 == *wanted && sha256 == *self.id.as_bytes())
+    }
+}
+
+/// How a content is checked: by blake3 where its blake3 is known from someone we trust, else by its name.
+enum Check {
+    Sha256(Sha256),
+    Blake3(Box<blake3::Hasher>, [u8; 32]),
+}
+
+impl Check {
+    fn new(blake3: Option<[u8; 32]>) -> Self {
+        match blake3 {
+            Some(expected) => Self::Blake3(Box::default(), expected),
+            None => Self::Sha256(Sha256::new()),
+        }
+    }
+
+    fn update(&mut self, piece: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(piece),
+            Self::Blake3(hasher, _) => {
+                hasher.update(piece);
+            }
+        }
+    }
+
+    fn finish(self, id: &Sha256Id) -> Result<(), String> {
+        match self {
+            Self::Sha256(hasher) => {
+                let found = Sha256Id::from_bytes(hasher.finalize().into());
+                if found == *id { Ok(()) } else { Err(format!("its sha256 is {found}")) }
+            }
+            Self::Blake3(hasher, expected) => {
+                let found = hasher.finalize();
+                let expected = blake3::Hash::from_bytes(expected);
+                if found == expected { Ok(()) } else { Err(format!("its blake3 is {found}, not {expected}")) }
+            }
+        }
+    }
+}
+
+impl Layer {
+    /// Opens a blob. `None`: there is none, or one whose size contradicts its meta file, which is put aside.
+    pub(crate) fn open_blob(&self, id: &Sha256Id) -> Result<Option<Blob>, Error> {
+        let path = self.layout.blob(id);
+        let Some(file) = open_regular(&path)? else { return Ok(None) };
+        let _ = file.try_lock_shared();
+        let metadata = file.metadata().map_err(Error::io("look at", &path))?;
+        // No name left: an eviction was faster than our lock.
+        if !metadata.is_file() || metadata.nlink() == 0 {
+            return Ok(None);
+        }
+        let meta = self.meta(id);
+        let blob = Blob {
+            id: *id,
+            size: metadata.len(),
+            path,
+            file,
+            blake3: meta.as_ref().and_then(|meta| meta.blake3),
+            owner_trusted: self.trusts(metadata.uid()),
+            tmp: self.layout.tmp(),
+            own: self.own,
+        };
+        if meta.and_then(|meta| meta.size).is_some_and(|size| size != blob.size) {
+            let _ = self.quarantine(&blob);
+            return Ok(None);
+        }
+        if self.own {
+            touch(&blob.file, &metadata);
+        }
+        Ok(Some(blob))
+    }
+
+    fn quarantine(&self, blob: &Blob) -> Result<(), Error> {
+        if !blob.own {
+            return Ok(());
+        }
+        let named = match blob.path.symlink_metadata() {
+            Ok(named) => named,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(Error::io("look at", &blob.path)(e)),
+        };
+        let held = blob.file.metadata().map_err(Error::io("look at", &blob.path))?;
+        // Someone has put a new one in its place already.
+        if (named.dev(), named.ino()) != (held.dev(), held.ino()) {
+            return Ok(());
+        }
+        let _ = std::fs::remove_file(self.layout.meta(&blob.id));
+        let now = unix_now();
+        let mut attempt = 0;
+        loop {
+            let aside = self.layout.quarantined(&blob.id, now, attempt);
+            match self.rename(&blob.path, &aside, rename_new) {
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                other => return other.map_err(Error::io("quarantine", &blob.path)),
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Puts a corrupt blob aside, with its meta file gone, so that the next request is a miss. Only the very file that
+    /// the blob has open is moved: one that was put in its place meanwhile stays. Blobs of lower layers stay as well;
+    /// what is fetched in their stead goes to the own cache, which is looked into first.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; a blob of another user in a sticky folder, or a read-only cache.
+    pub fn quarantine(&self, blob: &Blob) -> Result<(), Error> {
+        self.own.quarantine(blob)
+    }
+}

@@ -1,0 +1,270 @@
+//! Eviction: what was not used for longest goes first, with the records, aliases and meta file that belong to it.
+//!
+//! Never removed: what `keep` names, what a running process has open as a [`crate::Blob`] (it holds a shared lock), what
+//! was used since we looked. Where the file system has no locks, what was used in the last two hours counts as in use.
+//!
+//! Records go before their blob, so that no record stays without one. Whatever cannot be removed (another user's, in a
+//! sticky folder) is reported and does not stop the rest. Old odds and ends go as well: events after 90 days, quarantine
+//! after 30, lock files after a day, `tmp/` after an hour.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::TryLockError;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::inventory::{BlobEntry, Inventory, RecordEntry};
+use crate::layer::{Layer, entries, open_regular, unix_now};
+use crate::lock::has_name;
+use crate::sweep::older;
+use crate::{Digest, Error, Sha256Id, Store};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const EVENTS_STAY: Duration = Duration::from_secs(90 * 86_400);
+const QUARANTINE_STAYS: Duration = Duration::from_secs(30 * 86_400);
+const IN_USE_WITHOUT_LOCKS: i64 = 2 * 3600;
+
+/// What may go. With neither size nor age only dangling entries and odds and ends go.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Blobs and records together are brought down to this many bytes.
+    pub max_size: Option<u64>,
+    /// What was last used longer ago goes.
+    pub older_than: Option<Duration>,
+    /// Only say what would go.
+    pub dry_run: bool,
+    /// What stays whatever its age, even if the size is exceeded.
+    pub keep: Vec<Digest>,
+}
+
+/// A blob that went, or would go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its name.
+    pub id: Sha256Id,
+    /// Its file.
+    pub path: PathBuf,
+    /// The keys of its records: the URLs it stood for.
+    pub urls: Vec<String>,
+    /// Its bytes and those of its records.
+    pub bytes: u64,
+    /// The last use of it or of one of its records, in seconds since 1970.
+    pub last_use: u64,
+}
+
+/// What an eviction did, or would do.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Blobs that went, least recently used first.
+    pub removed: Vec<Removed>,
+    /// Records that went, with their blobs or since their blob was gone.
+    pub records_removed: usize,
+    /// Aliases and meta files that went.
+    pub pointers_removed: usize,
+    /// Blobs that stay since `keep` names them although they were due.
+    pub kept: usize,
+    /// Blobs that stay since they are in use although they were due.
+    pub in_use: usize,
+    /// Bytes of blobs, records and odds and ends that went.
+    pub freed: u64,
+    /// Bytes of blobs and records that remain.
+    pub remaining: u64,
+    /// What was due and could not be removed.
+    pub failed: Vec<Error>,
+}
+
+/// Evicts.
+///
+/// # Errors
+/// [`Error::Io`] when the cache cannot be walked; what cannot be removed is in [`Report::failed`].
+pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
+    let layer = &store.own;
+    let mut inventory = Inventory::take(layer)?;
+    let keep: HashSet<Sha256Id> = kept_ids(&inventory, &options.keep);
+    let mut sweep = Sweep { store, dry_run: options.dry_run, report: Report::default() };
+    let records = std::mem::take(&mut inventory.records);
+    sweep.report.remaining = inventory.blobs.iter().map(|blob| blob.size).sum::<u64>();
+    sweep.report.remaining += records.iter().map(|record| record.size).sum::<u64>();
+
+    let mut records_of: HashMap<Sha256Id, Vec<RecordEntry>> = HashMap::new();
+    for entry in records {
+        if let Some(record) = &entry.record {
+            records_of.entry(record.sha256).or_default().push(entry);
+        }
+    }
+    let mut candidates: Vec<Candidate> = std::mem::take(&mut inventory.blobs)
+        .into_iter()
+        .map(|blob| Candidate::new(blob, &mut records_of))
+        .collect();
+    candidates.sort_by_key(|candidate| (candidate.last_use, candidate.blob.id));
+    let now = i64::try_from(unix_now()).unwrap_or(i64::MAX);
+    let oldest = options.older_than.map(|age| now.saturating_sub_unsigned(age.as_secs()));
+
+    let mut there: HashSet<Sha256Id> = HashSet::new();
+    for candidate in candidates {
+        let too_old = oldest.is_some_and(|oldest| candidate.last_use < oldest);
+        let too_much = options.max_size.is_some_and(|max| sweep.report.remaining > max);
+        let id = candidate.blob.id;
+        let gone = if !too_old && !too_much {
+            false
+        } else if keep.contains(&id) {
+            sweep.report.kept += 1;
+            false
+        } else {
+            sweep.evict(candidate)
+        };
+        if !gone {
+            there.insert(id);
+        }
+    }
+    sweep.dangling(&inventory, records_of.into_values().flatten().collect(), &there);
+    sweep.odds_and_ends(layer);
+    Ok(sweep.report)
+}
+
+fn kept_ids(inventory: &Inventory, keep: &[Digest]) -> HashSet<Sha256Id> {
+    let means: HashMap<[u8; 16], Sha256Id> =
+        inventory.aliases.iter().filter_map(|alias| alias.means).collect();
+    let id_of = |digest: &Digest| match digest {
+        Digest::Sha256(id) => Some(*id),
+        Digest::Md5(md5) => means.get(md5).copied(),
+    };
+    keep.iter().filter_map(id_of).collect()
+}
+
+struct Candidate {
+    blob: BlobEntry,
+    records: Vec<RecordEntry>,
+    last_use: i64,
+}
+
+impl Candidate {
+    fn new(blob: BlobEntry, records_of: &mut HashMap<Sha256Id, Vec<RecordEntry>>) -> Self {
+        let records = records_of.remove(&blob.id).unwrap_or_default();
+        let last_use = records.iter().map(|record| record.mtime).fold(blob.mtime, i64::max);
+        Self { blob, records, last_use }
+    }
+}
+
+struct Sweep<'a> {
+    store: &'a Store,
+    dry_run: bool,
+    report: Report,
+}
+
+impl Sweep<'_> {
+    /// Whether the blob went.
+    fn evict(&mut self, candidate: Candidate) -> bool {
+        let Candidate { blob, records, last_use } = candidate;
+        let Ok(Some(file)) = open_regular(&blob.path) else { return false };
+        let locked = match file.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => {
+                self.report.in_use += 1;
+                return false;
+            }
+            Err(TryLockError::Error(_)) => false,
+        };
+        let recent = i64::try_from(unix_now()).unwrap_or(i64::MAX) - IN_USE_WITHOUT_LOCKS;
+        let used_since = file.metadata().is_ok_and(|now| now.mtime() > blob.mtime);
+        if used_since || !has_name(&file, &blob.path) || (!locked && last_use > recent) {
+            self.report.in_use += 1;
+            return false;
+        }
+        let (mut bytes, mut urls) = (blob.size, Vec::new());
+        for entry in records {
+            let Some(record) = entry.record else { continue };
+            if !self.remove_record(&entry.path, &blob.id) {
+                return false;
+            }
+            self.count(entry.size);
+            bytes += entry.size;
+            urls.push(record.key);
+        }
+        if !self.remove(&blob.path) {
+            return false;
+        }
+        self.count(blob.size);
+        let last_use = u64::try_from(last_use).unwrap_or(0);
+        self.report.removed.push(Removed { id: blob.id, path: blob.path, urls, bytes, last_use });
+        true
+    }
+
+    /// What points at blobs that are neither here nor in a lower layer.
+    fn dangling(&mut self, inventory: &Inventory, records: Vec<RecordEntry>, there: &HashSet<Sha256Id>) {
+        let store = self.store;
+        // A blob may have come since we looked, so what was not seen is looked for again.
+        let missing = |id: &Sha256Id, dry_run: bool| {
+            !there.contains(id)
+                && (dry_run || store.own.layout.blob(id).symlink_metadata().is_err())
+                && !store.lower().iter().any(|layer| layer.layout.blob(id).is_file())
+        };
+        for entry in records {
+            let Some(record) = &entry.record else { continue };
+            if missing(&record.sha256, false) && self.remove_record(&entry.path, &record.sha256) {
+                self.count(entry.size);
+            }
+        }
+        let aliases = inventory.aliases.iter().filter_map(|alias| Some((&alias.path, alias.means?.1)));
+        let metas = inventory.metas.iter().map(|(path, id)| (path, *id));
+        for (path, id) in aliases.chain(metas) {
+            if missing(&id, self.dry_run) && self.remove(path) {
+                self.report.pointers_removed += 1;
+            }
+        }
+    }
+
+    fn odds_and_ends(&mut self, layer: &Layer) {
+        for (dir, age) in
+            [(layer.layout.events(), EVENTS_STAY), (layer.layout.quarantine(), QUARANTINE_STAYS)]
+        {
+            for path in entries(&dir).unwrap_or_default() {
+                let Ok(metadata) = path.symlink_metadata() else { continue };
+                if metadata.is_file() && older(metadata.modified().ok(), age) && self.remove(&path) {
+                    self.report.freed += metadata.len();
+                }
+            }
+        }
+        for path in entries(&layer.layout.locks()).unwrap_or_default() {
+            let Ok(Some(file)) = open_regular(&path) else { continue };
+            let old = file.metadata().is_ok_and(|now| now.is_file() && older(now.modified().ok(), DAY));
+            // Held while it goes: who waits for it finds that the name is another's, and starts again.
+            if old && file.try_lock().is_ok() && has_name(&file, &path) {
+                self.remove(&path);
+            }
+        }
+        self.report.freed += layer.sweep_tmp(self.dry_run);
+    }
+
+    /// Removes a record if it still means that blob. Whether it is gone.
+    fn remove_record(&mut self, path: &Path, id: &Sha256Id) -> bool {
+        match self.store.own.parse_record(path) {
+            Ok(Some(record)) if record.sha256 != *id => true,
+            _ if self.remove(path) => {
+                self.report.records_removed += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn remove(&mut self, path: &Path) -> bool {
+        if self.dry_run {
+            return true;
+        }
+        match std::fs::remove_file(path) {
+            Ok(()) => true,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => true,
+            Err(e) => {
+                self.report.failed.push(Error::io("remove", path)(e));
+                false
+            }
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.report.freed += bytes;
+        self.report.remaining = self.report.remaining.saturating_sub(bytes);
+    }
+}

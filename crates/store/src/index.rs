@@ -1,0 +1,183 @@
+//! The index: from a [`Key`] to what was last fetched for it. A record is one small JSON file that is replaced as a
+//! whole; unknown fields are tolerated, so that a later program may add some.
+//!
+//! A record is only believed from a trusted owner, and only under the key it names. It may outlive its blob (someone
+//! deleted it by hand): then [`Store::find`] says `None`, and that is a miss.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::key::{Key, Kind};
+use crate::layer::{Durability, Layer, Small, sharded_entries, touch};
+use crate::secrets::public_url;
+use crate::{Error, Sha256Id, Store};
+
+/// What a request brought last time.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// The key's text; it decides, not the file name.
+    pub key: String,
+    /// The content.
+    pub sha256: Sha256Id,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The file name that the server suggested, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the server said about the content's age.
+    #[serde(default, skip_serializing_if = "Mtime::is_unknown")]
+    pub mtime: Mtime,
+    /// How many redirects led to it; `None` if that was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects: Option<u32>,
+    /// The `Content-Type` as sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The URL it came from, without secrets.
+    pub origin: String,
+    /// When, in seconds since 1970.
+    pub fetched: u64,
+}
+
+/// The `Last-Modified` of a response. In JSON: field absent, `null`, or seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mtime {
+    /// The headers were not seen.
+    #[default]
+    Unknown,
+    /// The headers were seen, and there was none (or none that made sense).
+    None,
+    /// Seconds since 1970.
+    At(u64),
+}
+
+impl Mtime {
+    fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
+}
+
+impl Serialize for Mtime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown | Self::None => serializer.serialize_none(),
+            Self::At(seconds) => serializer.serialize_some(seconds),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mtime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::None, Self::At))
+    }
+}
+
+impl Store {
+    /// The record of a key: from the own cache, else from the lower ones (and then kept in the own one as well, where
+    /// that can be written). `None` when there is none, or none that is to be believed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the own record is there and cannot be read.
+    pub fn lookup(&self, key: &Key) -> Result<Option<Record>, Error> {
+        if let Some((record, small)) = self.own.record(key)? {
+            touch(&small.file, &small.metadata);
+            return Ok(Some(record));
+        }
+        for layer in self.lower() {
+            if let Ok(Some((record, _))) = layer.record(key) {
+                let _ = self.publish(key, &record);
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes this the record of the key, at once and as a whole. The key's text is set from `key`, and the origin is
+    /// freed of secrets, whatever the record says.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the former record, if any, then still stands.
+    pub fn publish(&self, key: &Key, record: &Record) -> Result<(), Error> {
+        let record =
+            Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
+        let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
+        self.own.put(&self.own.layout.record(key), text.as_bytes(), Durability::Synced)
+    }
+
+    /// All records of the own cache with their files, whoever wrote them, in no order that means anything.
+    pub fn records(&self) -> impl Iterator<Item = (PathBuf, Result<Record, Error>)> + '_ {
+        Kind::ALL.into_iter().flat_map(|kind| {
+            let bucket = self.own.layout.index(kind);
+            let (paths, failure) = match sharded_entries(&bucket) {
+                Ok(paths) => (paths, None),
+                Err(error) => (Vec::new(), Some((bucket, Err(error)))),
+            };
+            let own = &self.own;
+            paths
+                .into_iter()
+                .filter_map(move |path| {
+                    let record = own.parse_record(&path).transpose()?;
+                    Some((path, record))
+                })
+                .chain(failure)
+        })
+    }
+}
+
+impl Layer {
+    fn record(&self, key: &Key) -> Result<Option<(Record, Small)>, Error> {
+        let Some(small) = self.read_trusted(&self.layout.record(key))? else { return Ok(None) };
+        let record = serde_json::from_slice::<Record>(&small.content).ok();
+        Ok(record.filter(|record| record.key == key.text()).map(|record| (record, small)))
+    }
+
+    /// Any record file; `None` when it has just gone.
+    pub(crate) fn parse_record(&self, path: &Path) -> Result<Option<Record>, Error> {
+        let Some(small) = self.read(path)? else { return Ok(None) };
+        let parsed = serde_json::from_slice(&small.content);
+        parsed.map(Some).map_err(|e| Error::io("understand", path)(e.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(mtime: Mtime) -> Record {
+        Record {
+            key: "k".into(),
+            sha256: Sha256Id::of(b""),
+            size: 0,
+            name: None,
+            mtime,
+            redirects: None,
+            content_type: None,
+            origin: "https://h/a".into(),
+            fetched: 7,
+        }
+    }
+
+    #[test]
+    fn the_three_states_of_mtime_survive() {
+        let rows = [
+            (Mtime::Unknown, None),
+            (Mtime::None, Some("\"mtime\":null")),
+            (Mtime::At(5), Some("\"mtime\":5")),
+        ];
+        for (mtime, expected) in rows {
+            let text = serde_json::to_string(&record(mtime)).unwrap();
+            match expected {
+                Some(part) => assert!(text.contains(part), "{text}"),
+                None => assert!(!text.contains("mtime"), "{text}"),
+            }
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record(mtime));
+        }
+    }
+
+    #[test]
+    fn fields_of_the_future_are_tolerated() {
+        let text = serde_json::to_string(&record(Mtime::None)).unwrap().replacen('{', "{\"new\":[1],", 1);
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record(Mtime::None));
+    }
+}

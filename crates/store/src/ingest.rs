@@ -1,0 +1,66 @@
+//! A file into the store: copied and hashed in one pass, by threads when it is large. Where the file system can share
+//! data (reflink) nothing is copied at all, and the pass only hashes.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use crate::pump::{Stage, pump};
+use crate::writer::Ingested;
+use crate::{Error, Sha256Id, Store};
+
+impl Store {
+    /// Takes in the content of an open regular file, from its start, whatever the position of the handle (which stays
+    /// where it is). Large files take as long as the slowest of reading with sha256, md5 (if wanted), and writing with
+    /// blake3.
+    ///
+    /// # Errors
+    /// [`Error::Input`]: the file cannot be read. [`Error::Io`]: the cache cannot be written to.
+    pub fn ingest(&self, source: &mut File, want_md5: bool) -> Result<Ingested, Error> {
+        self.ingest_from(source, want_md5)
+    }
+
+    pub(crate) fn ingest_from(&self, source: &File, want_md5: bool) -> Result<Ingested, Error> {
+        let size = source.metadata().map_err(|source| Error::Input { source })?.len();
+        let mut tmp = self.own.temporary()?;
+        self.own.sweep_tmp_hourly();
+        // Hashing then reads the clone: the source may change under us, the clone does not.
+        let cloned = size > 0 && rustix::fs::ioctl_ficlone(tmp.as_file(), source).is_ok();
+        let clone = if cloned { Some(tmp.reopen().map_err(Error::io("open", tmp.path()))?) } else { None };
+
+        let path = tmp.path().to_owned();
+        let (mut sha256, mut blake3, mut md5) =
+            (Sha256::new(), blake3::Hasher::new(), want_md5.then(Md5::new));
+        let mut first = |piece: &[u8]| {
+            sha256.update(piece);
+            Ok(())
+        };
+        let mut second = |piece: &[u8]| {
+            if !cloned {
+                tmp.as_file_mut().write_all(piece).map_err(Error::io("write", &path))?;
+            }
+            blake3.update(piece);
+            Ok(())
+        };
+        let mut third = |piece: &[u8]| {
+            if let Some(md5) = &mut md5 {
+                md5.update(piece);
+            }
+            Ok(())
+        };
+        let all: &mut [Stage<'_>] = &mut [&mut first, &mut second, &mut third];
+        let stages = if want_md5 { &mut all[..] } else { &mut all[..2] };
+        let read = pump(clone.as_ref().unwrap_or(source), size, &|source| Error::Input { source }, stages)?;
+        Ok(Ingested {
+            id: Sha256Id::from_bytes(sha256.finalize().into()),
+            md5: md5.map(|md5| md5.finalize().into()),
+            size: read,
+            blake3: *blake3.finalize().as_bytes(),
+            layer: Arc::clone(&self.own),
+            tmp,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Keys of the index: what was asked for, in clear. A key's text holds no secret, see [`public_url`]; its file name is
+//! the SHA-256 of the text.
+//!
+//! A change of what goes into a text must come with a new folder name in [`Kind::bucket`]: old and new programs then
+//! share a cache and merely miss each other's records.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::secrets::public_url;
+
+/// Families of keys; each has its own folder under `index/`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// One URL fetched over the web.
+    Web,
+}
+
+impl Kind {
+    /// Every kind, for walks.
+    pub(crate) const ALL: [Self; 1] = [Self::Web];
+
+    /// The folder's name with the format version of its keys and records.
+    pub(crate) const fn bucket(self) -> &'static str {
+        match self {
+            Self::Web => "web-v1",
+        }
+    }
+}
+
+/// The name of a request in the index.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Key {
+    kind: Kind,
+    text: String,
+}
+
+impl Key {
+    /// The key of a URL. `variant` is whatever else decides which bytes come back (a header that was asked for, say),
+    /// one thing a line, empty for a plain request; that it holds no secret is the caller's duty.
+    pub fn web(url: &str, variant: &str) -> Self {
+        let mut text = public_url(url);
+        if !variant.is_empty() {
+            text.push('\n');
+            text.push_str(variant);
+        }
+        Self { kind: Kind::Web, text }
+    }
+
+    /// The family.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The key in clear.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The file name: 64 lower-case hex digits.
+    pub fn name(&self) -> String {
+        hex::encode(Sha256::digest(self.text.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_differ_differs() {
+        let names = [
+            Key::web("https://h/a", "").name(),
+            Key::web("https://h//a", "").name(),
+            Key::web("https://h/a", "accept: x").name(),
+            Key::web("https://h/a?b", "").name(),
+            Key::web("https://h/%61", "").name(),
+        ];
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{at}");
+        }
+    }
+
+    #[test]
+    fn credentials_leave_no_trace() {
+        assert_eq!(Key::web("https://u:secret@h/a?sig=x#f", ""), Key::web("https://h/a", ""));
+    }
+}

@@ -1,0 +1,167 @@
+//! Single flight: who fetches a key holds an exclusive `flock` on `locks/<key>`; the others wait for it and then find
+//! the record. It is the only lock that anyone waits for, it is taken with no other lock held but the shared ones on
+//! blobs (which nobody waits for), and it dies with its holder: there can be no deadlock and no stale lock.
+//!
+//! The file stays when the lock goes. Deleting it by hand is harmless: whoever gets the lock checks that the file still
+//! has its name, and starts again if not; [`crate::gc`] removes old ones while it holds them.
+//!
+//! Waiting is polling, since `flock` has no time limit and a signal to end it would reach our caller's process too.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::{Error, Key, Store};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const NEXT_WORD: Duration = Duration::from_secs(10);
+
+/// What a caller is told while it waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockWait {
+    /// The key's text: what someone else is fetching.
+    pub what: String,
+    /// The lock file, for `fuser` and the like.
+    pub path: PathBuf,
+    /// How long we have waited.
+    pub waited: Duration,
+    /// How long we are ready to wait.
+    pub patience: Duration,
+}
+
+/// The lock on a key; let go by dropping it.
+#[derive(Debug)]
+#[must_use = "dropping it lets the lock go"]
+pub struct KeyLock {
+    _file: File,
+}
+
+impl Store {
+    /// Takes the lock on a key, waiting up to `patience` for it. `waiting` is called after a second and then every ten.
+    /// `Ok(None)`: the time is up, and the caller fetches for itself.
+    ///
+    /// # Errors
+    /// [`Error::LockUnsupported`] where the file system has no `flock`; [`Error::Io`] where the lock file cannot be made.
+    pub fn lock(
+        &self,
+        key: &Key,
+        patience: Duration,
+        waiting: &mut dyn FnMut(&LockWait),
+    ) -> Result<Option<KeyLock>, Error> {
+        let path = self.own.layout.lock(key);
+        let start = Instant::now();
+        let mut next_word = FIRST_WORD;
+        let mut pause = FIRST_PAUSE;
+        let mut file = self.lock_file(&path)?;
+        loop {
+            match file.try_lock() {
+                Ok(()) if has_name(&file, &path) => return Ok(Some(KeyLock { _file: file })),
+                Ok(()) => {
+                    file = self.lock_file(&path)?;
+                    continue;
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(TryLockError::Error(e)) => return Err(classify(&path, e)),
+            }
+            let waited = start.elapsed();
+            if waited >= patience {
+                return Ok(None);
+            }
+            if waited >= next_word {
+                waiting(&LockWait { what: key.text().to_owned(), path: path.clone(), waited, patience });
+                next_word = waited + NEXT_WORD;
+            }
+            std::thread::sleep(pause.min(patience - waited));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn lock_file(&self, path: &Path) -> Result<File, Error> {
+        let failed = Error::io("open", path);
+        match open_lock(path) {
+            Err(Errno::NOENT) => {
+                self.own
+                    .make_dir(path.parent().unwrap_or(path))
+                    .map_err(Error::io("make the folder of", path))?;
+                open_lock(path).map_err(|e| failed(e.into()))
+            }
+            other => other.map_err(|e| failed(e.into())),
+        }
+    }
+}
+
+/// Opens first and creates second: in a sticky folder the kernel (`fs.protected_regular`) refuses even root an open with
+/// `O_CREAT` of another user's file. Writable if possible, since NFS wants that for an exclusive lock.
+fn open_lock(path: &Path) -> Result<File, Errno> {
+    let common = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let all = Mode::from_raw_mode(0o666);
+    for _ in 0..8 {
+        let opened = match rustix::fs::open(path, OFlags::RDWR | common, Mode::empty()) {
+            Err(Errno::ACCESS | Errno::ROFS) => {
+                rustix::fs::open(path, OFlags::RDONLY | common, Mode::empty())
+            }
+            other => other,
+        };
+        match opened {
+            Err(Errno::NOENT) => {}
+            other => return other.map(File::from),
+        }
+        match rustix::fs::open(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | common, all) {
+            Err(Errno::EXIST) => {}
+            Ok(fd) => {
+                // Whatever the umask: another user who waits must be able to open it.
+                let _ = rustix::fs::fchmod(&fd, all);
+                return Ok(File::from(fd));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Err(Errno::NOENT)
+}
+
+/// Whether the locked file is still the one that others will find.
+pub(crate) fn has_name(file: &File, path: &Path) -> bool {
+    match (file.metadata(), path.symlink_metadata()) {
+        (Ok(held), Ok(named)) => (held.dev(), held.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Which answers mean that there is no locking here, rather than that it failed.
+pub(crate) fn unsupported(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    error.kind() == ErrorKind::Unsupported
+        || matches!(errno, Some(Errno::NOLCK | Errno::NOSYS | Errno::BADF | Errno::OPNOTSUPP | Errno::INVAL))
+}
+
+fn classify(path: &Path, source: io::Error) -> Error {
+    if unsupported(&source) {
+        Error::LockUnsupported { path: path.to_owned(), source }
+    } else {
+        Error::io("lock", path)(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_told_from_a_failure() {
+        for errno in [Errno::NOLCK, Errno::NOSYS, Errno::BADF, Errno::OPNOTSUPP] {
+            assert!(
+                matches!(classify(Path::new("l"), errno.into()), Error::LockUnsupported { .. }),
+                "{errno:?}"
+            );
+        }
+        assert!(matches!(classify(Path::new("l"), Errno::IO.into()), Error::Io { .. }));
+    }
+}

@@ -1,0 +1,133 @@
+//! What is known of a blob besides its name: size, blake3, where it came from. A trusted meta file lets a copy be
+//! checked by blake3, which is a few times faster than sha256; without one the check is by sha256, no less safe.
+//!
+//! Aliases, too, live here: the md5 of SONiC's version files to the blob it means.
+//!
+//! Neither is synced to disk: an empty one after a crash reads as absent. A lost meta file costs speed, a lost alias
+//! a download.
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::{Durability, Layer, unix_now};
+use crate::secrets::public_url;
+use crate::{Error, Sha256Id, Store};
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Meta {
+    pub(crate) sha256: Sha256Id,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_hash")]
+    pub(crate) blake3: Option<[u8; 32]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
+    #[serde(default)]
+    pub(crate) stored: u64,
+}
+
+/// An alias as it was found.
+pub(crate) struct Alias {
+    pub(crate) id: Sha256Id,
+    /// Otherwise the md5 itself must be checked before the content is believed to be what was asked for.
+    pub(crate) trusted: bool,
+}
+
+impl Layer {
+    /// The meta file of a trusted owner, if there is one that makes sense.
+    pub(crate) fn meta(&self, id: &Sha256Id) -> Option<Meta> {
+        let small = self.read_trusted(&self.layout.meta(id)).ok()??;
+        serde_json::from_slice::<Meta>(&small.content).ok().filter(|meta| meta.sha256 == *id)
+    }
+
+    /// Stores what was measured, keeping the first origin that was noted.
+    pub(crate) fn put_meta(
+        &self,
+        id: &Sha256Id,
+        size: u64,
+        blake3: [u8; 32],
+        origin: &str,
+    ) -> Result<(), Error> {
+        let old = self.meta(id);
+        let first = old.as_ref().and_then(|old| old.origin.clone());
+        let origin = first.or_else(|| (!origin.is_empty()).then(|| public_url(origin)));
+        let stored = old.as_ref().map_or_else(unix_now, |old| old.stored);
+        let new = Meta { sha256: *id, size: Some(size), blake3: Some(blake3), origin, stored };
+        if old.as_ref() == Some(&new) { Ok(()) } else { self.write_meta(&new) }
+    }
+
+    fn write_meta(&self, meta: &Meta) -> Result<(), Error> {
+        let text = serde_json::to_string(meta).expect("a struct of plain fields is JSON");
+        self.put(&self.layout.meta(&meta.sha256), text.as_bytes(), Durability::Cheap)
+    }
+
+    pub(crate) fn alias(&self, md5: &[u8; 16]) -> Result<Option<Alias>, Error> {
+        let Some(small) = self.read(&self.layout.alias(md5))? else { return Ok(None) };
+        let trusted = self.trusts(std::os::unix::fs::MetadataExt::uid(&small.metadata));
+        Ok(parse_alias(&small.content).filter(|(found, _)| found == md5).map(|(_, id)| Alias { id, trusted }))
+    }
+
+    pub(crate) fn put_alias(&self, md5: &[u8; 16], id: &Sha256Id) -> Result<(), Error> {
+        if let Ok(Some(old)) = self.alias(md5)
+            && old.trusted
+            && old.id == *id
+        {
+            return Ok(());
+        }
+        let text = format!("{} {id}\n", hex::encode(md5));
+        self.put(&self.layout.alias(md5), text.as_bytes(), Durability::Cheap)
+    }
+}
+
+/// The two columns of an alias file.
+pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
+    let (md5, id) = std::str::from_utf8(content).ok()?.trim_end().split_once(' ')?;
+    let mut bytes = [0; 16];
+    hex::decode_to_slice(md5, &mut bytes).ok()?;
+    Some((bytes, id.parse().ok()?))
+}
+
+impl Store {
+    /// Notes where a blob came from, unless that is known: the first origin stays, since a digest that turns up
+    /// under a second URL is what the caller wants to find out. Best effort.
+    pub fn remember_origin(&self, id: Sha256Id, url: &str) {
+        let mut meta = self.own.meta(&id).unwrap_or(Meta {
+            sha256: id,
+            size: None,
+            blake3: None,
+            origin: None,
+            stored: unix_now(),
+        });
+        if meta.origin.is_none() && !url.is_empty() {
+            meta.origin = Some(public_url(url));
+            let _ = self.own.write_meta(&meta);
+        }
+    }
+
+    /// The URL under which a blob first came in, without its secrets.
+    pub fn origin(&self, id: Sha256Id) -> Option<String> {
+        self.layers().find_map(|layer| layer.meta(&id)?.origin)
+    }
+}
+
+mod hex_hash {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        hash: &Option<[u8; 32]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match hash {
+            Some(hash) => serializer.serialize_some(&hex::encode(hash)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[u8; 32]>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).map_err(serde::de::Error::custom)?;
+        Ok(Some(hash))
+    }
+}
