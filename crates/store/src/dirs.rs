@@ -8,7 +8,6 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Gid, Mode, OFlags, RenameFlags, Uid};
 
@@ -43,20 +42,19 @@ impl Shape {
     }
 
     fn make(self, tmp: &Path, dir: &Path) -> io::Result<()> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         if dir == tmp {
             return self.make_in_place(dir);
         }
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let staged = tmp.join(format!("dir-{}-{count}", std::process::id()));
-        self.make_in_place(&staged)?;
-        let moved = rename_new(&staged, dir);
-        if moved.is_err() {
-            let _ = fs::remove_dir(&staged);
-        }
-        match moved {
+        // A random name: process ids repeat between the containers that share a cache.
+        let staged = tempfile::Builder::new().prefix("dir-").tempdir_in(tmp)?;
+        self.apply(staged.path())?;
+        match rename_new(staged.path(), dir) {
+            Ok(()) => {
+                let _ = staged.keep();
+                Ok(())
+            }
             Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => Ok(()),
-            other => other,
+            Err(e) => Err(e),
         }
     }
 

@@ -97,6 +97,7 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
         .into_iter()
         .map(|blob| Candidate::new(blob, &mut records_of))
         .collect();
+    sweep.dangling_records(records_of.into_values().flatten().collect());
     candidates.sort_by_key(|candidate| (candidate.last_use, candidate.blob.id));
     let now = i64::try_from(unix_now()).unwrap_or(i64::MAX);
     let oldest = options.older_than.map(|age| now.saturating_sub_unsigned(age.as_secs()));
@@ -118,7 +119,7 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
             there.insert(id);
         }
     }
-    sweep.dangling(&inventory, records_of.into_values().flatten().collect(), &there);
+    sweep.dangling_pointers(&inventory, &there);
     sweep.odds_and_ends(layer);
     Ok(sweep.report)
 }
@@ -191,28 +192,33 @@ impl Sweep<'_> {
         true
     }
 
-    /// What points at blobs that are neither here nor in a lower layer.
-    fn dangling(&mut self, inventory: &Inventory, records: Vec<RecordEntry>, there: &HashSet<Sha256Id>) {
-        let store = self.store;
-        // A blob may have come since we looked, so what was not seen is looked for again.
-        let missing = |id: &Sha256Id, dry_run: bool| {
-            !there.contains(id)
-                && (dry_run || store.own.layout.blob(id).symlink_metadata().is_err())
-                && !store.lower().iter().any(|layer| layer.layout.blob(id).is_file())
-        };
+    /// Records whose blob was not seen, and still is neither here nor in a lower layer.
+    fn dangling_records(&mut self, records: Vec<RecordEntry>) {
         for entry in records {
             let Some(record) = &entry.record else { continue };
-            if missing(&record.sha256, false) && self.remove_record(&entry.path, &record.sha256) {
+            let id = record.sha256;
+            let here = self.store.own.layout.blob(&id).is_file();
+            if !here && !self.in_lower(&id) && self.remove_record(&entry.path, &id) {
                 self.count(entry.size);
             }
         }
+    }
+
+    /// Aliases and meta files of blobs that went or never were.
+    fn dangling_pointers(&mut self, inventory: &Inventory, there: &HashSet<Sha256Id>) {
         let aliases = inventory.aliases.iter().filter_map(|alias| Some((&alias.path, alias.means?.1)));
         let metas = inventory.metas.iter().map(|(path, id)| (path, *id));
         for (path, id) in aliases.chain(metas) {
-            if missing(&id, self.dry_run) && self.remove(path) {
+            // It may have come since we looked. In a dry run, what would go is still here.
+            let here = there.contains(&id) || (!self.dry_run && self.store.own.layout.blob(&id).is_file());
+            if !here && !self.in_lower(&id) && self.remove(path) {
                 self.report.pointers_removed += 1;
             }
         }
+    }
+
+    fn in_lower(&self, id: &Sha256Id) -> bool {
+        self.store.lower().iter().any(|layer| layer.layout.blob(id).is_file())
     }
 
     fn odds_and_ends(&mut self, layer: &Layer) {

@@ -1,9 +1,11 @@
 //! The index: from a [`Key`] to what was last fetched for it. A record is one small JSON file that is replaced as a
 //! whole; unknown fields are tolerated, so that a later program may add some.
 //!
-//! A record is only believed from a trusted owner, and only under the key it names. It may outlive its blob (someone
+//! A record is only believed from a trusted owner, and only under the key it names. Where another user's record is in the
+//! way, our own goes beside it; of two that are believed the one fetched later counts. A record may outlive its blob (someone
 //! deleted it by hand): then [`Store::find`] says `None`, and that is a miss.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -102,7 +104,14 @@ impl Store {
         let record =
             Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
         let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
-        self.own.put(&self.own.layout.record(key), text.as_bytes(), Durability::Synced)
+        let layout = &self.own.layout;
+        match self.own.put(&layout.record(key), text.as_bytes(), Durability::Synced) {
+            // Another user's is there and the folder is sticky: ours goes beside it.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                self.own.put(&layout.record_of(key, self.own.uid()), text.as_bytes(), Durability::Synced)
+            }
+            other => other,
+        }
     }
 
     /// All records of the own cache with their files, whoever wrote them, in no order that means anything.
@@ -126,8 +135,15 @@ impl Store {
 }
 
 impl Layer {
+    /// The later of the shared record and our own one beside it.
     fn record(&self, key: &Key) -> Result<Option<(Record, Small)>, Error> {
-        let Some(small) = self.read_trusted(&self.layout.record(key))? else { return Ok(None) };
+        let shared = self.record_at(&self.layout.record(key), key)?;
+        let ours = self.record_at(&self.layout.record_of(key, self.uid()), key)?;
+        Ok([shared, ours].into_iter().flatten().max_by_key(|(record, _)| record.fetched))
+    }
+
+    fn record_at(&self, path: &Path, key: &Key) -> Result<Option<(Record, Small)>, Error> {
+        let Some(small) = self.read_trusted(path)? else { return Ok(None) };
         let record = serde_json::from_slice::<Record>(&small.content).ok();
         Ok(record.filter(|record| record.key == key.text()).map(|record| (record, small)))
     }

@@ -7,6 +7,7 @@
 //! meta/ab/<64 hex>                JSON: size, blake3, origin of the blob of that name
 //! alias/md5/ab/<32 hex>           "<32 hex> <64 hex>\n": md5 and the blob it means
 //! index/web-v1/ab/<64 hex>        JSON: one record
+//! index/web-v1/ab/<64 hex>.<uid>  the same from a user who may not replace another's
 //! locks/<64 hex>                  single flight, by key
 //! tmp/                            what is being written; swept after an hour
 //! quarantine/<64 hex>.<seconds>-N what turned out corrupt
@@ -74,6 +75,13 @@ impl Layout {
 
     pub(crate) fn record(&self, key: &Key) -> PathBuf {
         sharded(self.index(key.kind()), &key.name())
+    }
+
+    /// The record of a user who may not replace the one above.
+    pub(crate) fn record_of(&self, key: &Key, uid: u32) -> PathBuf {
+        let mut path = self.record(key).into_os_string();
+        path.push(format!(".{uid}"));
+        path.into()
     }
 
     pub(crate) fn locks(&self) -> PathBuf {

@@ -63,10 +63,8 @@ impl Store {
         loop {
             match file.try_lock() {
                 Ok(()) if has_name(&file, &path) => return Ok(Some(KeyLock { _file: file })),
-                Ok(()) => {
-                    file = self.lock_file(&path)?;
-                    continue;
-                }
+                // Someone deleted the file while we waited: what we hold is a lock on nothing.
+                Ok(()) => file = self.lock_file(&path)?,
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(TryLockError::Error(e)) => return Err(classify(&path, e)),

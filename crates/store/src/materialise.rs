@@ -17,7 +17,7 @@ const HELD: u64 = 1 << 20;
 
 impl Blob {
     /// Writes the content to a regular file, from its current position, and checks it in the same pass; the position
-    /// is then at the end of what was written. When the blob is corrupt the file is cut back to what it was.
+    /// is then at the end of what was written. On any error the file is cut off at the position it had.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Output`] (the destination), [`Error::Io`] (the blob cannot be read).
@@ -69,12 +69,25 @@ impl Blob {
         }
         if self.owner_trusted {
             self.verify()?;
-            return send(&self.file, self.size(), out);
+            return self.send(&self.file, out);
         }
         let failed = |e| Error::io("make a private copy of", self.path())(e);
         let mut copy = tempfile::tempfile_in(&self.tmp).or_else(|_| tempfile::tempfile()).map_err(failed)?;
         self.copy_to(&mut copy)?;
-        send(&copy, self.size(), out)
+        self.send(&copy, out)
+    }
+
+    /// The second pass of a stream.
+    fn send(&self, checked: &File, out: &mut dyn Write) -> Result<(), Error> {
+        let mut buffer = vec![0; 256 << 10];
+        let mut offset = 0;
+        while offset < self.size() {
+            let count = (self.size() - offset).min(buffer.len() as u64) as usize;
+            checked.read_exact_at(&mut buffer[..count], offset).map_err(Error::io("read", self.path()))?;
+            out.write_all(&buffer[..count]).map_err(output)?;
+            offset += count as u64;
+        }
+        out.flush().map_err(output)
     }
 
     /// Whether the first `len` bytes of a local file are the first of the content. The content is not checked here.
@@ -112,16 +125,4 @@ fn output(source: std::io::Error) -> Error {
 fn cut_back(dest: &mut File, start: u64) {
     let _ = dest.set_len(start);
     let _ = dest.seek(SeekFrom::Start(start));
-}
-
-fn send(file: &File, size: u64, out: &mut dyn Write) -> Result<(), Error> {
-    let mut buffer = vec![0; 256 << 10];
-    let mut offset = 0;
-    while offset < size {
-        let count = (size - offset).min(buffer.len() as u64) as usize;
-        file.read_exact_at(&mut buffer[..count], offset).map_err(|source| Error::Input { source })?;
-        out.write_all(&buffer[..count]).map_err(output)?;
-        offset += count as u64;
-    }
-    out.flush().map_err(output)
 }

@@ -163,9 +163,18 @@ mod tests {
             let (file, content) = file_of(size);
             let (mut a, mut b, mut c) = (Vec::new(), Vec::new(), Vec::new());
             let stages: &mut [Stage<'_>] = &mut [
-                &mut |piece| Ok(a.extend_from_slice(piece)),
-                &mut |piece| Ok(b.extend_from_slice(piece)),
-                &mut |piece| Ok(c.extend_from_slice(piece)),
+                &mut |piece| {
+                    a.extend_from_slice(piece);
+                    Ok(())
+                },
+                &mut |piece| {
+                    b.extend_from_slice(piece);
+                    Ok(())
+                },
+                &mut |piece| {
+                    c.extend_from_slice(piece);
+                    Ok(())
+                },
             ];
             assert_eq!(pump(&file, size as u64, &input, stages).unwrap(), size as u64);
             assert!(a == content && b == content && c == content, "{size}");

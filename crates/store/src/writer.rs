@@ -21,6 +21,9 @@ use crate::dirs::rename_new;
 use crate::layer::{Layer, open_regular};
 use crate::{Digest, Error, Sha256Id, Store};
 
+/// How often a blob that vanishes under our hands is put in its place.
+const PLACINGS: usize = 3;
+
 /// A stream into the store.
 #[derive(Debug)]
 pub struct BlobWriter {
@@ -73,8 +76,12 @@ impl BlobWriter {
     /// Ends the stream. The content is not published yet.
     ///
     /// # Errors
-    /// None at present; a writer that buffers would have some.
+    /// [`Error::Io`] when what was written is not all in the file: someone else has changed its length.
     pub fn seal(self) -> Result<Ingested, Error> {
+        let length = self.tmp.as_file().metadata().map_err(Error::io("look at", self.tmp.path()))?.len();
+        if length != self.size {
+            return Err(Error::io("complete", self.tmp.path())(ErrorKind::UnexpectedEof.into()));
+        }
         Ok(Ingested {
             id: Sha256Id::from_bytes(self.sha256.finalize().into()),
             md5: self.md5.map(|md5| md5.finalize().into()),
@@ -131,21 +138,29 @@ impl Ingested {
         ready.and_then(|()| tmp.as_file().sync_all()).map_err(Error::io("write", tmp.path()))?;
         // Held until the reader below has its own: an eviction in between finds the blob in use.
         let _ = tmp.as_file().try_lock_shared();
-        let placed = place(&layer, tmp.path(), &path, size)?;
-        let mut written = None;
-        if placed {
-            let (file, name) = tmp.into_parts();
-            let _ = name.keep();
-            written = Some(file);
+        let (_held, name) = tmp.into_parts();
+        let mut held_by_blob = None;
+        for _ in 0..PLACINGS {
+            if place(&layer, &name, &path, size)? {
+                let _ = name.keep();
+                break;
+            }
+            // The one that is there may be on its way out; open, it is ours until the end.
+            held_by_blob = layer.open_blob(&id)?;
+            if held_by_blob.is_some() {
+                break;
+            }
         }
         // A meta file that cannot be written (another user's is in the way) only costs speed.
         let _ = layer.put_meta(&id, size, blake3, origin);
         if let Some(md5) = &md5 {
             layer.put_alias(md5, &id)?;
         }
-        let blob = layer.open_blob(&id)?;
-        drop(written);
-        blob.ok_or_else(|| Error::io("find again", &path)(ErrorKind::NotFound.into()))
+        // Opened anew, now that the meta file says how to check it.
+        layer
+            .open_blob(&id)?
+            .or(held_by_blob)
+            .ok_or_else(|| Error::io("find again", &path)(ErrorKind::NotFound.into()))
     }
 }
 
