@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::dirs::rename_new;
 use crate::layer::{Layer, open_regular, touch, unix_now};
+use crate::layout::beside;
 use crate::pump::{Stage, pump};
 use crate::{Error, Sha256Id, Store};
 
@@ -182,7 +183,9 @@ impl Layer {
         if (named.dev(), named.ino()) != (held.dev(), held.ino()) {
             return Ok(());
         }
-        let _ = std::fs::remove_file(self.layout.meta(&blob.id));
+        let meta = self.layout.meta(&blob.id);
+        let _ = std::fs::remove_file(beside(&meta, self.uid()));
+        let _ = std::fs::remove_file(meta);
         let now = unix_now();
         let mut attempt = 0;
         loop {

@@ -5,13 +5,13 @@
 //! way, our own goes beside it; of two that are believed the one fetched later counts. A record may outlive its blob (someone
 //! deleted it by hand): then [`Store::find`] says `None`, and that is a miss.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::key::{Key, Kind};
 use crate::layer::{Durability, Layer, Small, sharded_entries, touch};
+use crate::layout::beside;
 use crate::secrets::public_url;
 use crate::{Error, Sha256Id, Store};
 
@@ -104,14 +104,7 @@ impl Store {
         let record =
             Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
         let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
-        let layout = &self.own.layout;
-        match self.own.put(&layout.record(key), text.as_bytes(), Durability::Synced) {
-            // Another user's is there and the folder is sticky: ours goes beside it.
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-                self.own.put(&layout.record_of(key, self.own.uid()), text.as_bytes(), Durability::Synced)
-            }
-            other => other,
-        }
+        self.own.put_shared(&self.own.layout.record(key), text.as_bytes(), Durability::Synced)
     }
 
     /// All records of the own cache with their files, whoever wrote them, in no order that means anything.
@@ -137,8 +130,9 @@ impl Store {
 impl Layer {
     /// The later of the shared record and our own one beside it.
     fn record(&self, key: &Key) -> Result<Option<(Record, Small)>, Error> {
-        let shared = self.record_at(&self.layout.record(key), key)?;
-        let ours = self.record_at(&self.layout.record_of(key, self.uid()), key)?;
+        let path = self.layout.record(key);
+        let shared = self.record_at(&path, key)?;
+        let ours = self.record_at(&beside(&path, self.uid()), key)?;
         Ok([shared, ours].into_iter().flatten().max_by_key(|(record, _)| record.fetched))
     }
 

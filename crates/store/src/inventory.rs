@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::key::Kind;
 use crate::layer::{Layer, sharded_entries};
+use crate::layout::belongs;
 use crate::meta::parse_alias;
 use crate::{Error, Record, Sha256Id};
 
@@ -62,11 +63,11 @@ impl Inventory {
         }
         for (path, _) in all.files(&layer.layout.aliases())? {
             let means = layer.read(&path).ok().flatten().and_then(|small| parse_alias(&small.content));
-            let means = means.filter(|(md5, _)| layer.layout.alias(md5) == path);
+            let means = means.filter(|(md5, _)| belongs(&path, &layer.layout.alias(md5)));
             all.aliases.push(AliasEntry { path, means });
         }
         for (path, _) in all.files(&layer.layout.metas())? {
-            match id_of(&path).filter(|id| layer.layout.meta(id) == path) {
+            match id_of(&path.with_extension("")).filter(|id| belongs(&path, &layer.layout.meta(id))) {
                 Some(id) => all.metas.push((path, id)),
                 None => all.foreign.push(path),
             }

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 
 use crate::Error;
 use crate::dirs::Shape;
-use crate::layout::Layout;
+use crate::layout::{Layout, beside};
 
 /// A hit refreshes times at most this often, to spare the disk.
 const TOUCH_EVERY: Duration = Duration::from_secs(3600);
@@ -100,6 +100,21 @@ impl Layer {
             .map_err(Error::io("write", path))?;
         let _ = tmp.into_temp_path().keep();
         Ok(())
+    }
+
+    /// As [`Self::put`]; where another user's file has the name and the folder is sticky, ours goes beside it.
+    pub(crate) fn put_shared(
+        &self,
+        path: &Path,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<(), Error> {
+        match self.put(path, content, durability) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+                self.put(&beside(path, self.me), content, durability)
+            }
+            other => other,
+        }
     }
 
     /// A file in `tmp/`, gone when dropped.

@@ -7,12 +7,13 @@
 //! meta/ab/<64 hex>                JSON: size, blake3, origin of the blob of that name
 //! alias/md5/ab/<32 hex>           "<32 hex> <64 hex>\n": md5 and the blob it means
 //! index/web-v1/ab/<64 hex>        JSON: one record
-//! index/web-v1/ab/<64 hex>.<uid>  the same from a user who may not replace another's
 //! locks/<64 hex>                  single flight, by key
 //! tmp/                            what is being written; swept after an hour
 //! quarantine/<64 hex>.<seconds>-N what turned out corrupt
 //! events/<uid>-<YYYY-MM-DD>.jsonl what happened
 //! ```
+//!
+//! A small file (meta, alias, index) of a user who may not replace another's lies beside it, as `<name>.<uid>`.
 
 use std::path::{Path, PathBuf};
 
@@ -77,13 +78,6 @@ impl Layout {
         sharded(self.index(key.kind()), &key.name())
     }
 
-    /// The record of a user who may not replace the one above.
-    pub(crate) fn record_of(&self, key: &Key, uid: u32) -> PathBuf {
-        let mut path = self.record(key).into_os_string();
-        path.push(format!(".{uid}"));
-        path.into()
-    }
-
     pub(crate) fn locks(&self) -> PathBuf {
         self.root.join("locks")
     }
@@ -116,6 +110,20 @@ impl Layout {
     pub(crate) fn event_file(&self, uid: u32, date: &str) -> PathBuf {
         self.events().join(format!("{uid}-{date}.jsonl"))
     }
+}
+
+/// Where a user's own version of a small file lies, whose name another user has taken.
+pub(crate) fn beside(path: &Path, uid: u32) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{uid}"));
+    beside.into()
+}
+
+/// Whether a file that was found is the one that belongs at `place`, or someone's own version of it.
+pub(crate) fn belongs(found: &Path, place: &Path) -> bool {
+    let is_uid =
+        || found.extension().is_some_and(|uid| uid.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    found == place || (found.with_extension("") == place && is_uid())
 }
 
 /// Two hex digits of fan-out: 256 folders keep a million entries at 4,000 a folder.

@@ -6,9 +6,13 @@
 //! Neither is synced to disk: an empty one after a crash reads as absent. A lost meta file costs speed, a lost alias
 //! a download.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::layer::{Durability, Layer, unix_now};
+use crate::layout::beside;
 use crate::secrets::public_url;
 use crate::{Error, Sha256Id, Store};
 
@@ -33,10 +37,14 @@ pub(crate) struct Alias {
 }
 
 impl Layer {
-    /// The meta file of a trusted owner, if there is one that makes sense.
+    /// The meta file of a trusted owner, if there is one that makes sense: the shared one, else our own.
     pub(crate) fn meta(&self, id: &Sha256Id) -> Option<Meta> {
-        let small = self.read_trusted(&self.layout.meta(id)).ok()??;
-        serde_json::from_slice::<Meta>(&small.content).ok().filter(|meta| meta.sha256 == *id)
+        let path = self.layout.meta(id);
+        let read = |path: &Path| {
+            let small = self.read_trusted(path).ok()??;
+            serde_json::from_slice::<Meta>(&small.content).ok().filter(|meta| meta.sha256 == *id)
+        };
+        read(&path).or_else(|| read(&beside(&path, self.uid())))
     }
 
     /// Stores what was measured, keeping the first origin that was noted.
@@ -57,15 +65,26 @@ impl Layer {
 
     fn write_meta(&self, meta: &Meta) -> Result<(), Error> {
         let text = serde_json::to_string(meta).expect("a struct of plain fields is JSON");
-        self.put(&self.layout.meta(&meta.sha256), text.as_bytes(), Durability::Cheap)
+        self.put_shared(&self.layout.meta(&meta.sha256), text.as_bytes(), Durability::Cheap)
     }
 
+    /// What an md5 means. One that is trusted comes before one that is not.
     pub(crate) fn alias(&self, md5: &[u8; 16]) -> Result<Option<Alias>, Error> {
-        let Some(small) = self.read(&self.layout.alias(md5))? else { return Ok(None) };
-        let trusted = self.trusts(std::os::unix::fs::MetadataExt::uid(&small.metadata));
-        Ok(parse_alias(&small.content).filter(|(found, _)| found == md5).map(|(_, id)| Alias { id, trusted }))
+        let path = self.layout.alias(md5);
+        let read = |path: &Path| -> Result<Option<Alias>, Error> {
+            let Some(small) = self.read(path)? else { return Ok(None) };
+            let trusted = self.trusts(small.metadata.uid());
+            Ok(parse_alias(&small.content)
+                .filter(|(found, _)| found == md5)
+                .map(|(_, id)| Alias { id, trusted }))
+        };
+        match read(&path)? {
+            Some(alias) if alias.trusted => Ok(Some(alias)),
+            other => Ok(read(&beside(&path, self.uid()))?.filter(|ours| ours.trusted).or(other)),
+        }
     }
 
+    /// Stores what an md5 means, unless someone we trust has said so.
     pub(crate) fn put_alias(&self, md5: &[u8; 16], id: &Sha256Id) -> Result<(), Error> {
         if let Ok(Some(old)) = self.alias(md5)
             && old.trusted
@@ -74,7 +93,7 @@ impl Layer {
             return Ok(());
         }
         let text = format!("{} {id}\n", hex::encode(md5));
-        self.put(&self.layout.alias(md5), text.as_bytes(), Durability::Cheap)
+        self.put_shared(&self.layout.alias(md5), text.as_bytes(), Durability::Cheap)
     }
 }
 
