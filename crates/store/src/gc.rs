@@ -81,7 +81,7 @@ pub struct Report {
 pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
     let layer = &store.own;
     let mut inventory = Inventory::take(layer)?;
-    let keep: HashSet<Sha256Id> = kept_ids(&inventory, &options.keep);
+    let keep = kept_ids(&inventory, &options.keep);
     let mut sweep = Sweep { store, dry_run: options.dry_run, report: Report::default() };
     let records = std::mem::take(&mut inventory.records);
     sweep.report.remaining = inventory.blobs.iter().map(|blob| blob.size).sum::<u64>();
@@ -124,14 +124,15 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
     Ok(sweep.report)
 }
 
+/// Every blob that any alias gives for an md5 to keep: one that lies must not unprotect the right one.
 fn kept_ids(inventory: &Inventory, keep: &[Digest]) -> HashSet<Sha256Id> {
-    let means: HashMap<[u8; 16], Sha256Id> =
-        inventory.aliases.iter().filter_map(|alias| alias.means).collect();
-    let id_of = |digest: &Digest| match digest {
+    let keep: HashSet<&Digest> = keep.iter().collect();
+    let plain = keep.iter().filter_map(|digest| match digest {
         Digest::Sha256(id) => Some(*id),
-        Digest::Md5(md5) => means.get(md5).copied(),
-    };
-    keep.iter().filter_map(id_of).collect()
+        Digest::Md5(_) => None,
+    });
+    let means = inventory.aliases.iter().filter_map(|alias| alias.means);
+    plain.chain(means.filter(|(md5, _)| keep.contains(&Digest::Md5(*md5))).map(|(_, id)| id)).collect()
 }
 
 struct Candidate {
