@@ -34,6 +34,9 @@ fn a_flipped_bit_is_found_by_every_way_out_and_fetched_again() {
             file.write_all(b"before").unwrap();
             assert!(matches!(blob.copy_to(&mut file), Err(Error::Corrupt { .. })));
             assert_eq!(file.metadata().unwrap().len(), 6, "cut back");
+            let mut empty = tempfile::tempfile().unwrap();
+            assert!(matches!(blob.copy_to(&mut empty), Err(Error::Corrupt { .. })));
+            assert_eq!(empty.metadata().unwrap().len(), 0, "also where data can be shared");
             assert!(matches!(blob.verify(), Err(Error::Corrupt { .. })));
             let mut out = Vec::new();
             assert!(matches!(blob.stream_to(&mut out), Err(Error::Corrupt { .. })));
@@ -142,6 +145,41 @@ fn a_file_under_a_name_that_is_not_its_own_is_not_believed() {
     swap("blobs/sha256", &a.to_string(), &b.to_string());
     let blob = cache.store.find(&b.into()).unwrap().unwrap();
     assert!(matches!(blob.verify(), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn planted_pipes_and_links_neither_hang_nor_mislead() {
+    let cache = Cache::new();
+    let id = keep(&cache.store, "https://h/a", b"abc");
+    cache.store.append_event("{}").unwrap();
+    let key = Key::web("https://h/a", "");
+    let events = files_below(&cache.dir().join("events")).remove(0);
+    for pipe in [
+        cache.shard("index/web-v1", &key.name()),
+        cache.shard("meta", &id.to_string()),
+        cache.shard("blobs/sha256", &id.to_string()),
+        events.clone(),
+    ] {
+        fs::remove_file(&pipe).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    }
+    assert!(cache.store.lookup(&key).unwrap().is_none());
+    assert!(cache.store.find(&id.into()).unwrap().is_none());
+    assert!(matches!(cache.store.append_event("{}"), Err(Error::Io { .. })));
+    assert_eq!(cache.store.events().unwrap().count(), 0);
+
+    let victim = cache.root.path().join("victim");
+    fs::write(&victim, "").unwrap();
+    for link in [&events, &cache.dir().join("locks").join(key.name())] {
+        let _ = fs::remove_file(link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&victim, link).unwrap();
+    }
+    assert!(matches!(cache.store.append_event("{}"), Err(Error::Io { .. })));
+    assert!(matches!(cache.store.lock(&key, hours(0), &mut |_| {}), Err(Error::Io { .. })));
+    assert_eq!(fs::metadata(&victim).unwrap().len(), 0);
+    keep(&cache.store, "https://h/a", b"abc");
+    assert_eq!(read_all(&cache.store.find(&id.into()).unwrap().unwrap()), b"abc");
 }
 
 #[test]
