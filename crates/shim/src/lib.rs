@@ -29,6 +29,6 @@ pub mod settings;
 
 pub use family::Family;
 pub use host::Host;
-pub use message::{Level, Messages};
+pub use message::{Chain, Level, Messages};
 pub use policy::{Component, OnMismatch, PinDigest, Policy};
 pub use settings::{Origin, Settings};

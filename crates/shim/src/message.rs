@@ -33,6 +33,21 @@ impl Level {
     }
 }
 
+/// An error with its causes, as `what: why: why`.
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 /// The stream of messages of one process.
 #[derive(Clone, Copy, Debug)]
 pub struct Messages {

@@ -61,7 +61,7 @@ impl Session<'_> {
         };
         let store = self.store().filter(|_| permitted)?;
         let record = store.lookup(&job.key()).unwrap_or_else(|e| {
-            self.messages.warn(e);
+            self.messages.warn(Chain(&e));
             None
         });
         let must_be_fresh = wanted == Wanted::Fresh && job.order != Order::CacheFirst;
@@ -75,7 +75,7 @@ impl Session<'_> {
             }
         };
         let blob = store.find(&digest).unwrap_or_else(|e| {
-            self.messages.warn(e);
+            self.messages.warn(Chain(&e));
             None
         })?;
         let record = record.filter(|r| r.sha256 == blob.id());

@@ -67,7 +67,7 @@ pub(crate) fn deliver(
         }
         return Err(match error {
             StoreError::Corrupt { .. } => Undelivered::Corrupt,
-            StoreError::Destination(e) => cannot_write(tool, transfer, path, &e),
+            StoreError::Output { source } => cannot_write(tool, transfer, path, &source),
             other => Undelivered::Cache(other),
         });
     }
@@ -81,7 +81,9 @@ fn to_stdout(blob: &Blob) -> Result<(), Undelivered> {
     let mut out = io::stdout().lock();
     match blob.stream_to(&mut out).map(|()| out.flush()) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(e)) | Err(StoreError::Destination(e)) => Err(Undelivered::Fails(23, format!("writing stdout: {e}"))),
+        Ok(Err(source)) | Err(StoreError::Output { source }) => {
+            Err(Undelivered::Fails(23, format!("writing stdout: {source}")))
+        }
         Err(StoreError::Corrupt { .. }) => Err(Undelivered::Corrupt),
         Err(other) => Err(Undelivered::Cache(other)),
     }

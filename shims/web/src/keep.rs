@@ -93,7 +93,7 @@ impl Session<'_> {
         let (content, held) = match self.content(job, target, captured, storable.is_none()) {
             Ok(found) => found,
             Err(e) => {
-                self.messages.warn(format_args!("{e}; {} is not kept", job.url));
+                self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url));
                 (None, None)
             }
         };
@@ -155,7 +155,7 @@ impl Session<'_> {
         let (mut file, held) = match captured {
             Captured::Stored(ingested) => return Ok((Some(Content::Stored(ingested)), None)),
             Captured::Held(file) => {
-                let again = file.try_clone().map_err(StoreError::Destination)?;
+                let again = file.try_clone().map_err(|source| StoreError::Input { source })?;
                 (file, Some(again))
             }
             Captured::Nothing => {
@@ -164,16 +164,16 @@ impl Session<'_> {
                 (file, None)
             }
         };
-        file.rewind().map_err(StoreError::Destination)?;
+        file.rewind().map_err(|source| StoreError::Input { source })?;
         let md5 = self.wants_md5(job);
         let pinned = job.pin.is_some();
         if let Some(store) = self.store().filter(|_| self.policy.write && (storable || pinned)) {
             match store.ingest(&mut file, md5) {
                 Ok(ingested) => return Ok((Some(Content::Stored(ingested)), held)),
                 // Not our build's trouble: what it asked for is where it should be, and can still be checked.
-                Err(e) => self.messages.warn(format_args!("{e}; {} is not kept", job.url)),
+                Err(e) => self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url)),
             }
-            file.rewind().map_err(StoreError::Destination)?;
+            file.rewind().map_err(|source| StoreError::Input { source })?;
         }
         if !pinned && !(storable && self.policy.versioned) {
             return Ok((None, held));
@@ -199,7 +199,7 @@ impl Session<'_> {
         let published = ingested.publish(&job.url).and_then(|_| store.publish(&key, &record));
         match published {
             Ok(()) => self.messages.info(format_args!("kept: {}", job.url)),
-            Err(e) => self.messages.warn(format_args!("{e}; {} is not kept", job.url)),
+            Err(e) => self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url)),
         }
     }
 

@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 use crate::reason::Reason;
 
+/// A limit on redirects that is lower than this is taken as [`Transfer::follow`] being false: content that was reached
+/// by redirects is then not given back, since the real tool might have stopped on the way.
+pub(crate) const REDIRECTS_TAKEN_FOR_GRANTED: u32 = 10;
+
 /// The result of reading an argv.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Parsed {
@@ -48,7 +52,7 @@ pub struct Transfer {
     pub create_dirs: bool,
     /// Which modification time the file gets.
     pub mtime: FileTime,
-    /// curl without `-L`, wget with `--max-redirect=0`: a redirect is not followed.
+    /// False: curl without `-L`, wget with `--max-redirect=0`, or a low limit: a redirect may not be followed.
     pub follow: bool,
     /// Request properties that may change the answer, sorted, without secrets: `accept: application/json`,
     /// `accept-encoding: curl --compressed`. Empty for an ordinary GET.
@@ -84,11 +88,12 @@ pub enum Existing {
     Number,
     /// wget `-N`: fetched only when the server's is newer.
     Timestamp,
-    /// wget `-nc`: it is left alone and nothing is fetched.
+    /// wget `-nc`, curl `--skip-existing`: it is left alone and nothing is fetched. The exit status is 0, but 1 for wget
+    /// with `-O` ([`Destination::Path`]).
     Keep,
     /// wget `-c`, curl `-C -`: the rest is appended.
     Continue,
-    /// curl `-J`: an error.
+    /// curl `-J`: an error, when the name comes from the answer's header; a file named after the URL is truncated.
     Refuse,
 }
 

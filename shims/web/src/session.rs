@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
             _ if !(self.policy.read || self.policy.write) => None,
             Ok(store) => Some(store),
             Err(e) => {
-                self.messages.warn(format_args!("{e}; going on without the cache"));
+                self.messages.warn(format_args!("{}; going on without the cache", Chain(&e)));
                 None
             }
         };
@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
             match store.lock(key, patience, waiting) {
                 Ok(Some(lock)) => locks.push(lock),
                 Ok(None) => self.messages.warn("waited long enough; downloading it here as well"),
-                Err(e) => self.messages.warn(format_args!("{e}; going on without a lock")),
+                Err(e) => self.messages.warn(format_args!("{}; going on without a lock", Chain(&e))),
             }
         }
         locks
@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
                     return Served::Not;
                 }
                 Err(Undelivered::Cache(e)) => {
-                    self.messages.warn(format_args!("{e}; downloading it instead"));
+                    self.messages.warn(format_args!("{}; downloading it instead", Chain(&e)));
                     return Served::Not;
                 }
                 Err(Undelivered::RealTool(reason)) => {
@@ -322,7 +322,7 @@ impl<'a> Session<'a> {
                 false
             }
             Err(e) => {
-                self.messages.warn(format_args!("{e}; downloading it instead"));
+                self.messages.warn(format_args!("{}; downloading it instead", Chain(&e)));
                 false
             }
         }
@@ -332,7 +332,7 @@ impl<'a> Session<'a> {
         let id = answer.blob.id();
         self.messages.warn(format_args!("sha256:{id} is corrupt in the cache; moved to quarantine, downloading it again"));
         if let Some(Err(e)) = self.store().map(|s| s.quarantine(&answer.blob)) {
-            self.messages.warn(e);
+            self.messages.warn(Chain(&e));
         }
     }
 }

@@ -166,7 +166,7 @@ impl Session<'_> {
         let mut child = self.start(tool, args, child::Stdout::Pipe)?;
         let writer = self.store().filter(|_| self.policy.write).and_then(|store| {
             let writer = store.writer(self.wants_md5(job));
-            writer.map_err(|e| self.messages.warn(format_args!("{e}; {} is not kept", job.url))).ok()
+            writer.map_err(|e| self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url))).ok()
         });
         let pipe = child.stdout.take().expect("stdout was asked to be a pipe");
         let tee = self.tee(pipe, writer, job);
@@ -175,7 +175,7 @@ impl Session<'_> {
         let captured = match complete.map(BlobWriter::seal) {
             Some(Ok(ingested)) => Captured::Stored(ingested),
             Some(Err(e)) => {
-                self.messages.warn(format_args!("{e}; {} is not kept", job.url));
+                self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url));
                 Captured::Nothing
             }
             None => Captured::Nothing,
@@ -202,7 +202,7 @@ impl Session<'_> {
             }
             passed_on += length as u64;
             if let Some(Err(e)) = writer.as_mut().map(|w| w.write_all(chunk)) {
-                self.messages.warn(format_args!("{e}; {} is not kept", job.url));
+                self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url));
                 writer = None;
             }
         }

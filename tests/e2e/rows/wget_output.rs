@@ -59,7 +59,7 @@ fn document() -> Vec<Row> {
         cached("wget -O - {o}/pool/stdout"),
         cached("wget -O- {o}/pool/stdout"),
         cached("wget -qO- {o}/pool/stdout"),
-        cached("wget -q -O - {o}/s3000000/stdout"),
+        cached("wget -q -O - {o}/s400000/stdout"),
         cached("wget {o}/pool/stdout -qO -"),
         cached("wget --output-document=- {o}/pool/stdout"),
         cached("wget -c {o}/dpu/x.tar.gz -O -"),

@@ -1,0 +1,209 @@
+//! `vcache ls`: what the cache holds, by what it was asked for.
+
+use std::cmp::Reverse;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use serde::Serialize;
+use vcache_store::Store;
+
+use crate::context::Context;
+use crate::{output, units};
+
+/// List what the cache holds
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: vcache ls --sort size\n         vcache ls '*.tar.gz' --json")]
+pub(crate) struct Ls {
+    /// The order
+    #[arg(long, value_enum, default_value_t = Sort::LastUse)]
+    sort: Sort,
+    /// Only URLs that hold this text; with `*` or `?`, URLs that match as a whole
+    pattern: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The order of the list.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Debug)]
+enum Sort {
+    /// The last used first
+    LastUse,
+    /// The largest first
+    Size,
+    /// By name
+    Url,
+}
+
+#[derive(Serialize)]
+struct Facts {
+    entries: Vec<Entry>,
+    /// Bytes in all entries; content that several of them share counts once.
+    bytes: u64,
+    unreadable: u64,
+}
+
+#[derive(Serialize, Clone, PartialEq, Debug)]
+struct Entry {
+    url: String,
+    /// What else decides which content is meant, such as a header.
+    variant: Option<String>,
+    size: u64,
+    /// Unix seconds.
+    last_use: u64,
+    /// Unix seconds.
+    fetched: u64,
+    sha256: String,
+}
+
+impl Ls {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let (mut entries, unreadable) = context.store()?.map_or_else(Default::default, |store| gather(&store));
+        if let Some(pattern) = &self.pattern {
+            entries.retain(|entry| matches(pattern, &entry.url));
+        }
+        sort(&mut entries, self.sort);
+        let facts = Facts { bytes: bytes(&entries), entries, unreadable };
+        if unreadable > 0 {
+            let records = units::count(unreadable, "record");
+            output::warn(format_args!("{records} can't be read; try: vcache verify"));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        output::facts(self.json, &facts, |facts| render(facts, now))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn gather(store: &Store) -> (Vec<Entry>, u64) {
+    let mut entries = Vec::new();
+    let mut unreadable = 0;
+    for (path, record) in store.records() {
+        let Ok(record) = record else {
+            unreadable += 1;
+            continue;
+        };
+        // A use touches the record.
+        let touched = path.metadata().and_then(|m| m.modified()).ok();
+        let last_use = touched.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(record.fetched, |d| d.as_secs());
+        let (url, variant) = match record.key.split_once('\n') {
+            Some((url, variant)) => (url.to_owned(), Some(variant.to_owned())),
+            None => (record.key, None),
+        };
+        entries.push(Entry {
+            url,
+            variant,
+            size: record.size,
+            last_use,
+            fetched: record.fetched,
+            sha256: record.sha256.to_string(),
+        });
+    }
+    (entries, unreadable)
+}
+
+fn sort(entries: &mut [Entry], by: Sort) {
+    entries.sort_by(|a, b| (&a.url, &a.variant).cmp(&(&b.url, &b.variant)));
+    match by {
+        Sort::LastUse => entries.sort_by_key(|e| Reverse(e.last_use)),
+        Sort::Size => entries.sort_by_key(|e| Reverse(e.size)),
+        Sort::Url => {}
+    }
+}
+
+fn bytes(entries: &[Entry]) -> u64 {
+    let mut seen = std::collections::HashSet::new();
+    entries.iter().filter(|e| seen.insert(&e.sha256)).map(|e| e.size).sum()
+}
+
+/// A text without `*` and `?` is looked for anywhere; else the whole of `url` must match.
+fn matches(pattern: &str, url: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return url.contains(pattern);
+    }
+    let (pattern, url): (Vec<char>, Vec<char>) = (pattern.chars().collect(), url.chars().collect());
+    let (mut p, mut u) = (0, 0);
+    // Where the last star was, and what it has taken so far.
+    let mut star: Option<(usize, usize)> = None;
+    while u < url.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, u));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == url[u] => (p, u) = (p + 1, u + 1),
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (p, u) = (at + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+fn render(facts: &Facts, now: u64) -> String {
+    let mut rows = vec![["SIZE", "LAST USE", "SHA256", "URL"].map(str::to_owned).to_vec()];
+    rows.extend(facts.entries.iter().map(|entry| {
+        let variant = entry.variant.as_ref().map(|v| format!(" [{}]", v.replace('\n', "; "))).unwrap_or_default();
+        vec![
+            units::size(entry.size),
+            units::age(now.saturating_sub(entry.last_use)),
+            entry.sha256.chars().take(12).collect(),
+            format!("{}{variant}", entry.url),
+        ]
+    }));
+    let table = if facts.entries.is_empty() { String::new() } else { output::table(&rows, &[0, 1]) };
+    let number = facts.entries.len();
+    let entries = if number == 1 { "entry" } else { "entries" };
+    format!("{table}{number} {entries}, {}\n", units::size(facts.bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(url: &str, size: u64, last_use: u64) -> Entry {
+        let sha256 = format!("{size:064x}");
+        Entry { url: url.into(), variant: None, size, last_use, fetched: 0, sha256 }
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, url, expected) in [
+            ("example", "http://h.example/a", true),
+            ("xample/b", "http://h.example/a", false),
+            ("*.tgz", "http://h/a.tgz", true),
+            ("*.tgz", "http://h/a.tgz?x", false),
+            ("http://?/*", "http://h/a", true),
+            ("*a*b*", "xaab", true),
+            ("?", "", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, url), expected, "{pattern} {url}");
+        }
+    }
+
+    #[test]
+    fn orders() {
+        let mut entries = [entry("b", 1, 5), entry("a", 1, 5), entry("c", 2, 1)];
+        for (by, expected) in [(Sort::LastUse, "abc"), (Sort::Size, "cab"), (Sort::Url, "abc")] {
+            sort(&mut entries, by);
+            assert_eq!(entries.iter().map(|e| e.url.as_str()).collect::<String>(), expected, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn shared_content_counts_once() {
+        let mut entries = vec![entry("http://h/a", 2048, 100), entry("http://h/b", 2048, 40)];
+        entries[1].variant = Some("accept: x".into());
+        let facts = Facts { bytes: bytes(&entries), entries, unreadable: 0 };
+        let expected = "   SIZE  LAST USE  SHA256        URL\n\
+                        2.0 KiB        0s  000000000000  http://h/a\n\
+                        2.0 KiB        1m  000000000000  http://h/b [accept: x]\n2 entries, 2.0 KiB\n";
+        assert_eq!(render(&facts, 100), expected);
+        assert_eq!(render(&Facts { entries: vec![], bytes: 0, unreadable: 0 }, 0), "0 entries, 0 B\n");
+    }
+}

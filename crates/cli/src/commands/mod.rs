@@ -1,0 +1,10 @@
+//! One file for each command: its options, the facts that it gathers, and how people see them.
+
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod hooks;
+pub(crate) mod ls;
+pub(crate) mod run;
+pub(crate) mod stats;

@@ -1,0 +1,183 @@
+//! `vcache stats`: what the shims did, from the cache's events or from the log of one build.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::tally::Tally;
+use crate::{files, output, shims, units};
+
+/// Show what was answered from the cache, what was not, and why
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: vcache stats --since 7d\n         vcache stats --log build.jsonl --json")]
+pub(crate) struct Stats {
+    /// Read the log of one build (a file that VCACHE_BUILD_LOG named) instead of the cache's events
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Only what happened in this time: 90s, 15m, 12h, 7d, 2w
+    #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
+    since: Option<Duration>,
+    /// How many URLs to list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Facts {
+    #[serde(flatten)]
+    tally: Tally,
+    /// Why calls were passed through, most frequent first.
+    reasons: Vec<Reason>,
+    /// URLs by the bytes that went through the shims for them.
+    top_urls: Vec<Url>,
+    /// What was asked for and could not be kept, most frequent first.
+    top_uncached: Vec<Uncached>,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    reason: String,
+    calls: u64,
+    /// One line for people, where the executable knows the reason.
+    help: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Url {
+    url: String,
+    calls: u64,
+    hits: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Uncached {
+    url: String,
+    why: String,
+    calls: u64,
+}
+
+impl Stats {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let since = self.since.map_or(0, |age| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(0)
+        });
+        let tally = match &self.log {
+            Some(file) => {
+                let file = context.host.cwd().join(file);
+                let lines = files::lines_from(&file, 0)
+                    .with_context(|| format!("{}: the log can't be read", file.display()))?;
+                Tally::of(lines, since)
+            }
+            None => match context.store()? {
+                Some(store) => {
+                    let dir = store.dir().display();
+                    let events = store.events().with_context(|| format!("{dir}: its events can't be read"))?;
+                    Tally::of(events, since)
+                }
+                None => Tally::default(),
+            },
+        };
+        let known = if tally.reasons.is_empty() { Vec::new() } else { shims::reasons(&context.host) };
+        let facts = gather(tally, &known, self.top);
+        if facts.tally.malformed_lines > 0 {
+            let lines = units::count(facts.tally.malformed_lines, "line");
+            output::warn(format_args!("{lines} could not be understood and did not count"));
+        }
+        output::facts(self.json, &facts, render)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn gather(mut tally: Tally, known: &[(String, String)], top: usize) -> Facts {
+    let help = |reason: &str| known.iter().find(|(name, _)| name == reason).map(|(_, help)| help.clone());
+    let mut reasons: Vec<_> = std::mem::take(&mut tally.reasons)
+        .into_iter()
+        .map(|(reason, calls)| Reason { help: help(&reason), reason, calls })
+        .collect();
+    // The sorts are stable, so that equals stay in the order of their names.
+    reasons.sort_by_key(|r| std::cmp::Reverse(r.calls));
+    let mut top_urls: Vec<_> = std::mem::take(&mut tally.urls)
+        .into_iter()
+        .filter(|(_, of_url)| of_url.bytes > 0)
+        .map(|(url, of_url)| Url { url, calls: of_url.calls, hits: of_url.hits, bytes: of_url.bytes })
+        .collect();
+    top_urls.sort_by_key(|u| std::cmp::Reverse(u.bytes));
+    top_urls.truncate(top);
+    let mut top_uncached: Vec<_> = std::mem::take(&mut tally.uncached)
+        .into_iter()
+        .map(|((url, why), calls)| Uncached { url, why, calls })
+        .collect();
+    top_uncached.sort_by_key(|u| std::cmp::Reverse(u.calls));
+    top_uncached.truncate(top);
+    Facts { tally, reasons, top_urls, top_uncached }
+}
+
+fn render(facts: &Facts) -> String {
+    let tally = &facts.tally;
+    let rate = units::percent(tally.hits, tally.hits + tally.misses).unwrap_or_else(|| "-".to_owned());
+    let mut text = output::pairs(&[
+        ("calls", tally.calls.to_string()),
+        ("hits", tally.hits.to_string()),
+        ("misses", tally.misses.to_string()),
+        ("passthroughs", tally.passthroughs.to_string()),
+        ("refused", tally.refused.to_string()),
+        ("failed", tally.failed.to_string()),
+        ("hit rate", rate),
+        ("from the network", units::size(tally.network_bytes)),
+        ("from the cache", units::size(tally.cache_bytes)),
+    ]);
+    let mut section = |title: &str, rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            text.push_str(&format!("\n{title}:\n{}", output::table(&rows, &[0])));
+        }
+    };
+    let reason = |r: &Reason| vec![r.calls.to_string(), r.reason.clone(), r.help.clone().unwrap_or_default()];
+    section("Passed through, why", facts.reasons.iter().map(reason).collect());
+    let url = |u: &Url| vec![units::size(u.bytes), format!("{}, {}", units::count(u.calls, "call"), units::count(u.hits, "hit")), u.url.clone()];
+    section("Most bytes", facts.top_urls.iter().map(url).collect());
+    let uncached = |u: &Uncached| vec![u.calls.to_string(), u.why.clone(), u.url.clone()];
+    section("Not cached", facts.top_uncached.iter().map(uncached).collect());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines() -> impl Iterator<Item = String> {
+        let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048}"#;
+        let miss = r#"{"time":1,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048}"#;
+        let range = r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"range","url":"http://h.example/b"}"#;
+        let odd = r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"odd"}"#;
+        [hit, miss, range, range, odd].into_iter().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_most_frequent_comes_first_and_is_explained() {
+        let facts = gather(Tally::of(lines(), 0), &[("range".into(), "a part".into())], 10);
+        let text = render(&facts);
+        assert!(text.contains("hit rate:          50.0 %\n"), "{text}");
+        assert!(text.contains("Passed through, why:\n2  range  a part\n1  odd\n"), "{text}");
+        assert!(text.contains("Most bytes:\n4.0 KiB  2 calls, 1 hit  http://h.example/a\n"), "{text}");
+        assert!(text.contains("Not cached:\n2  range  http://h.example/b\n"), "{text}");
+    }
+
+    #[test]
+    fn json_has_every_sum_and_nothing_is_listed_beyond_the_top() {
+        let facts = gather(Tally::of(lines(), 0), &[], 0);
+        let json = serde_json::to_value(&facts).unwrap();
+        assert_eq!((&json["calls"], &json["hit_rate"]), (&5.into(), &0.5.into()));
+        assert_eq!(json["reasons"][0]["reason"], "range");
+        assert_eq!(json["top_urls"], serde_json::json!([]));
+        assert!(!render(&gather(Tally::default(), &[], 10)).contains("Most bytes"));
+    }
+}

@@ -1,0 +1,14 @@
+//! The built `vcache`, run as a user runs it: own HOME, own PATH, own cache, made-up shims.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests make files and start the command"
+)]
+
+mod facts;
+mod hooks;
+mod run;
+mod sandbox;
+mod stats;
+mod upkeep;
+mod usage;
