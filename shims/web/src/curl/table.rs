@@ -69,6 +69,8 @@ pub enum Meaning {
     Protocols,
     /// `--proto-default`.
     DefaultProtocol,
+    /// `-Z`.
+    Parallel,
     /// `--engine`: `list` prints a list.
     Engine,
 }
@@ -249,7 +251,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("out-null", NONE, OutNull),
     value("output", b'o', Output),
     value("output-dir", NONE, OutputDir),
-    flag("parallel", b'Z', Harmless),
+    flag("parallel", b'Z', Parallel),
     flag("parallel-immediate", NONE, Harmless),
     value("parallel-max", NONE, Harmless),
     value("parallel-max-host", NONE, Harmless),
@@ -384,7 +386,8 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("version", b'V', Info),
     value("vlan-priority", NONE, Harmless),
     value("write-out", b'w', WriteOut),
-    flag("xattr", NONE, Refuse(Code::SideEffect)),];
+    flag("xattr", NONE, Refuse(Code::SideEffect)),
+];
 
 #[cfg(test)]
 mod tests {
