@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
-//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
+//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `hashes`, `blob` and `materialise` (out),
 //! `pump` (one pass, many hashes), `lower`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
 
 #![allow(
@@ -37,6 +37,7 @@ mod dirs;
 mod error;
 mod events;
 pub mod gc;
+mod hashes;
 mod index;
 mod ingest;
 mod inventory;
@@ -60,6 +61,7 @@ use std::sync::{Arc, OnceLock};
 pub use crate::blob::Blob;
 pub use crate::digest::{Digest, DigestError, Sha256Id};
 pub use crate::error::{Error, OpenError};
+pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
 pub use crate::lock::{KeyLock, LockWait};

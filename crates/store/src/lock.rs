@@ -41,6 +41,14 @@ pub struct LockWait {
 #[must_use = "dropping it lets the lock go"]
 pub struct KeyLock {
     _file: File,
+    waited: bool,
+}
+
+impl KeyLock {
+    /// Someone else held it when it was asked for, and may have done the work meanwhile.
+    pub fn waited(&self) -> bool {
+        self.waited
+    }
 }
 
 impl Store {
@@ -60,24 +68,26 @@ impl Store {
         let mut next_word = FIRST_WORD;
         let mut pause = FIRST_PAUSE;
         let mut file = self.lock_file(&path)?;
+        let mut waited = false;
         loop {
             match file.try_lock() {
-                Ok(()) if has_name(&file, &path) => return Ok(Some(KeyLock { _file: file })),
+                Ok(()) if has_name(&file, &path) => return Ok(Some(KeyLock { _file: file, waited })),
                 // Someone deleted the file while we waited: what we hold is a lock on nothing.
                 Ok(()) => file = self.lock_file(&path)?,
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => continue,
                 Err(TryLockError::Error(e)) => return Err(classify(&path, e)),
             }
-            let waited = start.elapsed();
-            if waited >= patience {
+            waited = true;
+            let elapsed = start.elapsed();
+            if elapsed >= patience {
                 return Ok(None);
             }
-            if waited >= next_word {
-                waiting(&LockWait { what: key.text().to_owned(), path: path.clone(), waited, patience });
-                next_word = waited + NEXT_WORD;
+            if elapsed >= next_word {
+                waiting(&LockWait { what: key.text().to_owned(), path: path.clone(), waited: elapsed, patience });
+                next_word = elapsed + NEXT_WORD;
             }
-            std::thread::sleep(pause.min(patience - waited));
+            std::thread::sleep(pause.min(patience - elapsed));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vcache_shim::exit;
+use vcache_shim::{Chain, exit};
 use vcache_store::{Blob, Digest, Key, Mtime, Record};
 
 use crate::plan::{Job, Order, Service};

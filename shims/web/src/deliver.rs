@@ -91,7 +91,7 @@ fn to_stdout(blob: &Blob) -> Result<(), Undelivered> {
 
 /// wget `-N`: the local file is as new as the server's.
 fn is_current(local: i64, server: Mtime) -> bool {
-    matches!(server, Mtime::At(server) if local >= server)
+    matches!(server, Mtime::At(server) if i64::try_from(server).is_ok_and(|server| local >= server))
 }
 
 /// `-c`: what is missing is appended, where the local file is the beginning of the content. A file that is as long as
@@ -156,7 +156,7 @@ fn cannot_write(tool: Tool, transfer: &Transfer, path: &Path, error: &io::Error)
 
 fn set_time(transfer: &Transfer, file: &File, mtime: Mtime) {
     let (FileTime::Server, Mtime::At(seconds)) = (transfer.mtime, mtime) else { return };
-    let Some(time) = u64::try_from(seconds).ok().map(|s| UNIX_EPOCH + Duration::from_secs(s)) else { return };
+    let Some(time) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) else { return };
     // A file system that keeps no times is the tool's trouble as much as ours: neither fails for it.
     let _ = file.set_times(FileTimes::new().set_accessed(SystemTime::now()).set_modified(time));
 }

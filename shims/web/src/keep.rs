@@ -5,7 +5,7 @@ use std::io::{self, Seek, Write};
 use std::process::{ExitCode, ExitStatus};
 
 use vcache_shim::journal::Outcome;
-use vcache_shim::{OnMismatch, PinDigest, child, exit};
+use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit};
 use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, Mtime, Record};
 
 use crate::curl::headers::Response;
@@ -178,7 +178,7 @@ impl Session<'_> {
         if !pinned && !(storable && self.policy.versioned) {
             return Ok((None, held));
         }
-        Ok((Some(Content::Hashed(Hashes::of(&mut file, md5)?)), held))
+        Ok((Some(Content::Hashed(Hashes::of(&file, md5)?)), held))
     }
 
     fn publish(&self, job: &Job, target: &Target, response: Option<&Response>, ingested: Ingested) {
@@ -207,14 +207,14 @@ impl Session<'_> {
     /// within this call means that the server sent none.
     fn server_time(&self, job: &Job, target: &Target, response: &Response) -> Mtime {
         if self.tool == Tool::Curl {
-            return response.last_modified.map_or(Mtime::None, |t| Mtime::At(t as i64));
+            return response.last_modified.map_or(Mtime::None, Mtime::At);
         }
         let Some(path) = target.path.as_ref().filter(|_| job.transfer.mtime == FileTime::Server) else {
             return Mtime::Unknown;
         };
         match fs::metadata(path).map(|m| std::os::unix::fs::MetadataExt::mtime(&m)) {
             Ok(time) if time >= self.started as i64 - 1 => Mtime::None,
-            Ok(time) => Mtime::At(time),
+            Ok(time) => u64::try_from(time).map_or(Mtime::Unknown, Mtime::At),
             Err(_) => Mtime::Unknown,
         }
     }

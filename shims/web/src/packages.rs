@@ -17,6 +17,7 @@ use crate::plan::{Job, Service};
 use crate::session::{Session, now};
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// For the head of the answer, and then for each read: reqwest's blocking client counts them one by one.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 impl Session<'_> {
@@ -61,7 +62,7 @@ impl Session<'_> {
             sha256: ingested.id,
             size: ingested.size,
             name: None,
-            mtime: mtime.map_or(Mtime::None, |t| Mtime::At(t.as_secs() as i64)),
+            mtime: mtime.map_or(Mtime::None, |t| Mtime::At(t.as_secs())),
             redirects: None,
             content_type: None,
             origin: job.url.clone(),
@@ -72,7 +73,7 @@ impl Session<'_> {
 }
 
 fn new_client() -> reqwest::Result<Client> {
-    Client::builder().connect_timeout(CONNECT_LIMIT).read_timeout(IDLE_LIMIT).timeout(None).build()
+    Client::builder().connect_timeout(CONNECT_LIMIT).timeout(IDLE_LIMIT).build()
 }
 
 fn get(client: &Client, url: &str) -> io::Result<Option<Response>> {

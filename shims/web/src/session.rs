@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use once_cell::unsync::OnceCell;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
-use vcache_shim::{Host, Level, Messages, Policy, Settings, cache, exit, real_tool, settings};
-use vcache_store::{Error as StoreError, KeyLock, Store};
+use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, cache, exit, real_tool, settings};
+use vcache_store::{Error as StoreError, KeyLock, LockWait, Store};
 use vcache_versions::WebDigest;
 
 use crate::answer::{Answer, Wanted};
@@ -179,7 +179,8 @@ impl<'a> Session<'a> {
             return self.offline_miss(service);
         }
         let locks = self.lock(service);
-        if let Some(answers) = self.answers(service, if locks.is_empty() { Wanted::Permitted } else { Wanted::Fresh })
+        if locks.iter().any(KeyLock::waited)
+            && let Some(answers) = self.answers(service, Wanted::Fresh)
             && let Served::Done(code) = self.deliver_all(service, &answers)
         {
             return code;
@@ -239,7 +240,15 @@ impl<'a> Session<'a> {
         let patience = Duration::from_secs(self.settings.get("VCACHE_LOCK_WAIT").parse().unwrap_or(600));
         let mut locks = Vec::new();
         for key in &keys {
-            let waiting = &mut |wait: &vcache_store::LockWait| self.messages.warn(wait);
+            let waiting = &mut |wait: &LockWait| {
+                self.messages.warn(format_args!(
+                    "another process is fetching {}; waiting for it ({} s of at most {} s; lock: {})",
+                    wait.what,
+                    wait.waited.as_secs(),
+                    wait.patience.as_secs(),
+                    wait.path.display()
+                ));
+            };
             match store.lock(key, patience, waiting) {
                 Ok(Some(lock)) => locks.push(lock),
                 Ok(None) => self.messages.warn("waited long enough; downloading it here as well"),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use vcache_shim::journal::Outcome;
 use vcache_shim::real_tool::{self, RealTool};
-use vcache_shim::{OnMismatch, child};
+use vcache_shim::{Chain, OnMismatch, child};
 use vcache_store::{BlobWriter, Ingested};
 
 use crate::answer::Wanted;
