@@ -18,7 +18,8 @@ pub fn directory(host: &Host, settings: &Settings) -> Option<(PathBuf, Origin)> 
         return Some((host.cwd().join(dir), settings.origin("SONIC_VERSION_CACHE_SOURCE").clone()));
     }
     let fixed = [("/vcache", "/vcache"), ("/sonic", "/sonic/target/vcache")];
-    let fixed = fixed.into_iter().find(|(sign, _)| PathBuf::from(sign).is_dir()).map(|(_, dir)| PathBuf::from(dir));
+    let fixed =
+        fixed.into_iter().find(|(sign, _)| PathBuf::from(sign).is_dir()).map(|(_, dir)| PathBuf::from(dir));
     let dir = fixed
         .or_else(|| Some(PathBuf::from(host.env("XDG_CACHE_HOME")?).join("vcache")))
         .or_else(|| Some(PathBuf::from(host.env("HOME")?).join(".cache/vcache")))?;
@@ -42,7 +43,9 @@ pub enum Unusable {
 /// [`Unusable`]; the caller warns and goes on without a cache.
 pub fn open(host: &Host, settings: &Settings) -> Result<Store, Unusable> {
     let (dir, _) = directory(host, settings).ok_or(Unusable::NoDirectory)?;
-    let lower = settings.get("VCACHE_LOWER").split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect();
-    let trusted_uids = settings.get("VCACHE_TRUSTED_UIDS").split(',').filter_map(|u| u.trim().parse().ok()).collect();
+    let lower =
+        settings.get("VCACHE_LOWER").split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect();
+    let trusted_uids =
+        settings.get("VCACHE_TRUSTED_UIDS").split(',').filter_map(|u| u.trim().parse().ok()).collect();
     Ok(Store::open(&Config { dir, lower, trusted_uids })?)
 }

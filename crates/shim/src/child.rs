@@ -44,7 +44,11 @@ pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) ->
     let die_with_parent = move || {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have died before the line above took hold.
-        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+        if rustix::process::getppid() == Some(parent) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::Interrupted.into())
+        }
     };
     // SAFETY: between fork and exec the closure makes three system calls; it neither allocates nor takes a lock.
     #[allow(unsafe_code, reason = "the only way to arrange that the child does not outlive us")]

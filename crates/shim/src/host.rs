@@ -50,7 +50,11 @@ impl Host {
     }
 
     /// Surroundings made up by a test, or by `vcache explain` for another argv.
-    pub fn new(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>, cwd: PathBuf) -> Host {
+    pub fn new(
+        args: Vec<OsString>,
+        env: impl IntoIterator<Item = (OsString, OsString)>,
+        cwd: PathBuf,
+    ) -> Host {
         Host { args, env: env.into_iter().collect(), cwd, exe: None }
     }
 
@@ -93,6 +97,8 @@ impl Host {
     pub fn path(&self) -> Vec<PathBuf> {
         const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let path = self.env("PATH").unwrap_or(OsStr::new(DEFAULT));
-        std::env::split_paths(path).map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p }).collect()
+        std::env::split_paths(path)
+            .map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p })
+            .collect()
     }
 }

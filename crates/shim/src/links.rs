@@ -83,7 +83,10 @@ mod tests {
         assert_eq!(made, [Change::Made(wget.clone()), Change::Foreign(curl.clone())]);
         assert_eq!(fs::read_link(&wget).unwrap(), Path::new(EXECUTABLE));
         assert_eq!(enable(dir.path(), &names).unwrap()[0], Change::Kept(wget.clone()));
-        assert_eq!(disable(dir.path(), &names).unwrap(), [Change::Removed(wget.clone()), Change::Foreign(curl.clone())]);
+        assert_eq!(
+            disable(dir.path(), &names).unwrap(),
+            [Change::Removed(wget.clone()), Change::Foreign(curl.clone())]
+        );
         assert!(curl.exists() && !wget.exists());
     }
 }

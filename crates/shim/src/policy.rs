@@ -102,7 +102,16 @@ impl Policy {
         let listed = settings.get("SONIC_VERSION_CONTROL_COMPONENTS");
         let versioned = strict || listed.split([',', ' ']).any(|c| c == "all" || c == component.0);
         (
-            Policy { read: read || offline, write, versioned, offline, strict, on_mismatch, retry, pin_digest },
+            Policy {
+                read: read || offline,
+                write,
+                versioned,
+                offline,
+                strict,
+                on_mismatch,
+                retry,
+                pin_digest,
+            },
             wrong,
         )
     }

@@ -84,7 +84,9 @@ pub fn find(host: &Host) -> Result<RealTool, NotFound> {
     let typed = host.args().first().map(Path::new).filter(|p| p.components().count() > 1);
     let diverted = typed.map(aside).filter(|p| is_executable(p));
     let path = diverted
-        .or_else(|| host.path().iter().find_map(|dir| candidate(&host.cwd().join(dir).join(name), &guard.shims)))
+        .or_else(|| {
+            host.path().iter().find_map(|dir| candidate(&host.cwd().join(dir).join(name), &guard.shims))
+        })
         .ok_or_else(|| NotFound::Absent(name.to_owned()))?;
     Ok(RealTool { path, guard: guard.next().into() })
 }

@@ -80,9 +80,8 @@ const SYSTEM_FILE: &str = "/etc/vcache/config";
 impl Settings {
     /// Reads the environment and both files. What can't be read is as if it were not there.
     pub fn load(host: &Host) -> Settings {
-        let mut settings = Settings {
-            values: VARIABLES.iter().map(|v| (v.default.to_owned(), Origin::Default)).collect(),
-        };
+        let mut settings =
+            Settings { values: VARIABLES.iter().map(|v| (v.default.to_owned(), Origin::Default)).collect() };
         for (index, variable) in VARIABLES.iter().enumerate() {
             if let Some(value) = host.env(variable.name) {
                 settings.values[index] = (value.to_string_lossy().into_owned(), Origin::Environment);
@@ -206,7 +205,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("config")).unwrap();
         let file = dir.path().join("config/buildinfo.config");
-        std::fs::write(&file, "export VCACHE_RETRY=1\nexport VCACHE_RETRY=2\nexport VCACHE_LOG=debug\n").unwrap();
+        std::fs::write(&file, "export VCACHE_RETRY=1\nexport VCACHE_RETRY=2\nexport VCACHE_LOG=debug\n")
+            .unwrap();
         let env = [("VCACHE_BUILDINFO", dir.path().to_str().unwrap()), ("VCACHE_LOG", "info")];
         let env = env.map(|(k, v)| (k.into(), v.into()));
         let settings = Settings::load(&Host::new(vec!["x".into()], env, "/".into()));

@@ -84,7 +84,12 @@ impl Store {
                 return Ok(None);
             }
             if elapsed >= next_word {
-                waiting(&LockWait { what: key.text().to_owned(), path: path.clone(), waited: elapsed, patience });
+                waiting(&LockWait {
+                    what: key.text().to_owned(),
+                    path: path.clone(),
+                    waited: elapsed,
+                    patience,
+                });
                 next_word = elapsed + NEXT_WORD;
             }
             std::thread::sleep(pause.min(patience - elapsed));

@@ -18,7 +18,11 @@ fn main() -> ExitCode {
         Some(family) => (family.run)(&host, &Settings::load(&host)),
         None if host.name() == links::EXECUTABLE => own_name(&host),
         None => {
-            eprintln!("vcache: error: {}: not a name that vcache-shim serves ({})", host.name().display(), names().join(" "));
+            eprintln!(
+                "vcache: error: {}: not a name that vcache-shim serves ({})",
+                host.name().display(),
+                names().join(" ")
+            );
             ExitCode::from(exit::NO_REAL_TOOL)
         }
     }
@@ -58,7 +62,9 @@ fn own_name(host: &Host) -> ExitCode {
             }
         }
         _ => {
-            eprintln!("usage: vcache-shim [--reasons | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for");
+            eprintln!(
+                "usage: vcache-shim [--reasons | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
+            );
             return ExitCode::from(2);
         }
     }

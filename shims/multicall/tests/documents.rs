@@ -52,7 +52,12 @@ fn every_file_can_be_read_in_one_sitting() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    let marks = ["TO".to_owned() + "DO", "FIX".to_owned() + "ME", "todo".to_owned() + "!", "#[ig".to_owned() + "nore"];
+    let marks = [
+        "TO".to_owned() + "DO",
+        "FIX".to_owned() + "ME",
+        "todo".to_owned() + "!",
+        "#[ig".to_owned() + "nore",
+    ];
     let marked: Vec<_> = sources()
         .into_iter()
         .filter(|p| marks.iter().any(|m| fs::read_to_string(p).unwrap().contains(m.as_str())))
@@ -74,7 +79,10 @@ fn readme_tables_are_those_of_the_code() {
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, new).unwrap();
     } else {
-        assert!(old == new, "README.md is not up to date: run `BLESS=1 cargo test -p vcache-multicall --test documents`");
+        assert!(
+            old == new,
+            "README.md is not up to date: run `BLESS=1 cargo test -p vcache-multicall --test documents`"
+        );
     }
 }
 

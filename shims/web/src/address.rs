@@ -25,7 +25,8 @@ impl<'a> Address<'a> {
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(authority_end);
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-        let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(c, host)| (Some(c), host));
+        let (credentials, host) =
+            authority.rsplit_once('@').map_or((None, authority), |(c, host)| (Some(c), host));
         let name_end = if host.starts_with('[') { host.find(']').map(|at| at + 1) } else { host.find(':') };
         let (host, port) = host.split_at(name_end.unwrap_or(host.len()));
         let port = match port.strip_prefix(':') {
@@ -69,7 +70,16 @@ mod tests {
     #[track_caller]
     fn check(url: &str, expect: Option<&str>) {
         let seen = Address::split(url).map(|a| {
-            format!("{}|{:?}|{}|{:?}|{}|{:?}|{}", a.scheme, a.credentials, a.host, a.port, a.path, a.query, a.is_sound())
+            format!(
+                "{}|{:?}|{}|{:?}|{}|{:?}|{}",
+                a.scheme,
+                a.credentials,
+                a.host,
+                a.port,
+                a.path,
+                a.query,
+                a.is_sound()
+            )
         });
         assert_eq!(seen.as_deref(), expect);
     }

@@ -87,9 +87,11 @@ impl Session<'_> {
     /// it can't be.
     fn tells_enough(&self, job: &Job, record: &Record, wanted: Wanted) -> bool {
         let headers_seen = record.redirects.is_some();
-        let named_by_header = matches!(job.transfer.destination, Destination::Named { from_header: true, .. });
+        let named_by_header =
+            matches!(job.transfer.destination, Destination::Named { from_header: true, .. });
         let needs_headers = !job.transfer.follow || named_by_header;
-        let needs_time = job.transfer.mtime == FileTime::Server && job.transfer.destination != Destination::Stdout;
+        let needs_time =
+            job.transfer.mtime == FileTime::Server && job.transfer.destination != Destination::Stdout;
         let no_choice = self.policy.offline || wanted == Wanted::Fallback;
         (headers_seen || !needs_headers) && (record.mtime != Mtime::Unknown || !needs_time || no_choice)
     }

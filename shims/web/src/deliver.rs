@@ -56,11 +56,8 @@ pub(crate) fn deliver(
     }
     make_folder(tool, transfer, path).map_err(|e| cannot_write(tool, transfer, path, &e))?;
     let mut file = open(path).map_err(|e| cannot_write(tool, transfer, path, &e))?;
-    let written = if target.before == Before::Special {
-        blob.stream_to(&mut file)
-    } else {
-        blob.copy_to(&mut file)
-    };
+    let written =
+        if target.before == Before::Special { blob.stream_to(&mut file) } else { blob.copy_to(&mut file) };
     if let Err(error) = written {
         if target.before == Before::Absent {
             let _ = fs::remove_file(path);
@@ -107,11 +104,8 @@ fn continue_file(
         return Ok(());
     }
     let local = || Reason::new(Code::Resume, path.to_string_lossy());
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .open(path)
-        .map_err(|_| Undelivered::RealTool(local()))?;
+    let mut file =
+        OpenOptions::new().read(true).append(true).open(path).map_err(|_| Undelivered::RealTool(local()))?;
     let store = |e| match e {
         StoreError::Corrupt { .. } => Undelivered::Corrupt,
         other => Undelivered::Cache(other),

@@ -1,13 +1,13 @@
 //! What a call would lead to, without doing it.
 
 use vcache_shim::family::{Explanation, RequestExplanation};
-use vcache_shim::{Host, Messages, Level, Policy, Settings, real_tool, settings};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, real_tool, settings};
 
+use crate::COMPONENT;
 use crate::answer::Wanted;
 use crate::plan::{Job, Order, Plan};
 use crate::session::Session;
 use crate::target::Targets;
-use crate::COMPONENT;
 
 pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
     let (policy, _) = Policy::new(settings, COMPONENT);

@@ -8,6 +8,7 @@ use vcache_shim::journal::Outcome;
 use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit};
 use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, Mtime, Record};
 
+use crate::Tool;
 use crate::curl::headers::Response;
 use crate::plan::{Job, Service};
 use crate::reason::{Code, Reason};
@@ -15,7 +16,6 @@ use crate::request::{Destination, Existing, FileTime};
 use crate::session::{Session, now};
 use crate::target::{Before, Target, Targets};
 use crate::transfer::Captured;
-use crate::Tool;
 
 /// What one run of the real tool has left.
 pub(crate) struct Fetched {
@@ -62,7 +62,8 @@ impl Session<'_> {
         let mut end = child::End::like(fetched.status);
         for (index, job) in service.jobs.iter().enumerate() {
             let response = fetched.responses.as_ref().map(|all| all[index].clone());
-            let target = self.named_by_header(job, response.as_ref()).unwrap_or(fetched.targets[index].clone());
+            let target =
+                self.named_by_header(job, response.as_ref()).unwrap_or(fetched.targets[index].clone());
             let captured = match job.transfer.destination {
                 Destination::Stdout => std::mem::take(&mut fetched.captured),
                 _ => Captured::Nothing,

@@ -39,7 +39,11 @@ impl Session<'_> {
                 }
             });
             match got {
-                Ok(true) => self.messages.info(format_args!("kept: {} from {}", job.url, vcache_store::public_url(&url))),
+                Ok(true) => self.messages.info(format_args!(
+                    "kept: {} from {}",
+                    job.url,
+                    vcache_store::public_url(&url)
+                )),
                 Ok(false) => self.messages.debug(format_args!("{url}: not there; asking the origin")),
                 Err(e) => self.messages.warn(format_args!("{e}; asking the origin")),
             }

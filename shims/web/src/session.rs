@@ -68,7 +68,12 @@ pub(crate) fn now() -> u64 {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(host: &'a Host, settings: &'a Settings, policy: Policy, messages: Messages) -> Session<'a> {
+    pub(crate) fn new(
+        host: &'a Host,
+        settings: &'a Settings,
+        policy: Policy,
+        messages: Messages,
+    ) -> Session<'a> {
         let (tool, journal) = (Tool::of(host), Journal::new(host, settings));
         Session { host, settings, tool, policy, messages, started: now(), journal, store: OnceCell::new() }
     }
@@ -98,7 +103,8 @@ impl<'a> Session<'a> {
         }
         Pins::load(&self.buildinfo(), COMPONENT.0).unwrap_or_else(|e| {
             let folder = self.buildinfo();
-            self.messages.warn(format_args!("{}/versions/versions-web: {e}; no pins are in force", folder.display()));
+            self.messages
+                .warn(format_args!("{}/versions/versions-web: {e}; no pins are in force", folder.display()));
             Pins::default()
         })
     }
@@ -221,7 +227,8 @@ impl<'a> Session<'a> {
             Some(pin) => format!("pinned to {} by {}", pin.text, pin.place),
             None => "not pinned".to_owned(),
         };
-        let dir = self.store().map_or_else(|| "no usable cache".to_owned(), |s| s.dir().display().to_string());
+        let dir =
+            self.store().map_or_else(|| "no usable cache".to_owned(), |s| s.dir().display().to_string());
         let message = format!(
             "{}: offline (VCACHE_OFFLINE=y) and not in the cache ({dir}); {pin}; run the build once with the network, \
              or point VCACHE_DIR at a cache that has it",
@@ -339,7 +346,9 @@ impl<'a> Session<'a> {
 
     fn quarantine(&self, answer: &Answer) {
         let id = answer.blob.id();
-        self.messages.warn(format_args!("sha256:{id} is corrupt in the cache; moved to quarantine, downloading it again"));
+        self.messages.warn(format_args!(
+            "sha256:{id} is corrupt in the cache; moved to quarantine, downloading it again"
+        ));
         if let Some(Err(e)) = self.store().map(|s| s.quarantine(&answer.blob)) {
             self.messages.warn(Chain(&e));
         }

@@ -7,10 +7,11 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::{ChildStdout, ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
 
-use tempfile::NamedTempFile;
+use tempfile::TempDir;
 use vcache_shim::journal::Outcome;
 use vcache_shim::real_tool::{self, RealTool};
 use vcache_shim::{Chain, OnMismatch, child};
@@ -58,7 +59,8 @@ impl Session<'_> {
         let mut targets = Targets::new(self.host.cwd());
         let targets: Vec<Target> = service.jobs.iter().map(|j| targets.next(&j.transfer, None)).collect();
         if let Some(special) = targets.iter().find(|t| t.is_special()) {
-            let reason = Reason::new(Code::OutputName, format!("{} is not a regular file", special.display()));
+            let reason =
+                Reason::new(Code::OutputName, format!("{} is not a regular file", special.display()));
             return self.pass_through(&reason, url);
         }
         let tool = match real_tool::find(self.host) {
@@ -71,13 +73,15 @@ impl Session<'_> {
         let run = match self.run_with_retries(service, &tool) {
             Ok(run) => run,
             Err(e) => {
-                self.messages.warn(format_args!("{}: {e}; running it without the cache", tool.path.display()));
+                self.messages
+                    .warn(format_args!("{}: {e}; running it without the cache", tool.path.display()));
                 return tool.exec(self.host);
             }
         };
         if run.status.success() || run.broken_pipe {
             let responses = self.responses(service, &run.headers);
-            return self.keep(service, Fetched { targets, responses, captured: run.captured, status: run.status });
+            return self
+                .keep(service, Fetched { targets, responses, captured: run.captured, status: run.status });
         }
         self.fall_back(service, &run).unwrap_or_else(|| {
             for job in &service.jobs {
@@ -94,7 +98,9 @@ impl Session<'_> {
         }
         let answers = self.answers(service, Wanted::Fallback)?;
         for (job, answer) in service.jobs.iter().zip(&answers) {
-            let days = self.started.saturating_sub(answer.record.as_ref().map_or(self.started, |r| r.fetched)) / 86400;
+            let days =
+                self.started.saturating_sub(answer.record.as_ref().map_or(self.started, |r| r.fetched))
+                    / 86400;
             self.messages.warn(format_args!(
                 "{}: the network failed; using the copy that was fetched {days} days ago",
                 job.url
@@ -129,7 +135,11 @@ impl Session<'_> {
             if !again {
                 return Ok(run);
             }
-            self.messages.warn(format_args!("{} failed; again in {} s", tool.path.display(), pause.as_secs()));
+            self.messages.warn(format_args!(
+                "{} failed; again in {} s",
+                tool.path.display(),
+                pause.as_secs()
+            ));
             std::thread::sleep(pause);
             left -= 1;
             pause *= 2;
@@ -137,8 +147,8 @@ impl Session<'_> {
     }
 
     fn run_once(&self, service: &Service, tool: &RealTool) -> io::Result<Run> {
-        let dump = if service.option_slots.is_empty() { None } else { Some(NamedTempFile::new()?) };
-        let args = with_header_dump(self.host.args(), &service.option_slots, dump.as_ref());
+        let dumps = HeaderDumps::new(&service.option_slots)?;
+        let args = dumps.put_into(self.host.args());
         let job = service.jobs.iter().find(|j| j.transfer.destination == Destination::Stdout);
         let (status, captured, passed_on, broken_pipe) = match job {
             None => (self.start(tool, &args, child::Stdout::Inherit)?.wait()?, Captured::Nothing, 0, false),
@@ -149,11 +159,15 @@ impl Session<'_> {
             }
             Some(job) => self.stream(tool, &args, job)?,
         };
-        let headers = dump.map(|d| std::fs::read(d.path())).transpose()?.unwrap_or_default();
-        Ok(Run { status, captured, passed_on, broken_pipe, headers })
+        Ok(Run { status, captured, passed_on, broken_pipe, headers: dumps.read() })
     }
 
-    fn start(&self, tool: &RealTool, args: &[OsString], stdout: child::Stdout) -> io::Result<std::process::Child> {
+    fn start(
+        &self,
+        tool: &RealTool,
+        args: &[OsString],
+        stdout: child::Stdout,
+    ) -> io::Result<std::process::Child> {
         child::start(self.host, tool, args, stdout)
     }
 
@@ -166,7 +180,9 @@ impl Session<'_> {
         let mut child = self.start(tool, args, child::Stdout::Pipe)?;
         let writer = self.store().filter(|_| self.policy.write).and_then(|store| {
             let writer = store.writer(self.wants_md5(job));
-            writer.map_err(|e| self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url))).ok()
+            writer
+                .map_err(|e| self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url)))
+                .ok()
         });
         let pipe = child.stdout.take().expect("stdout was asked to be a pipe");
         let tee = self.tee(pipe, writer, job);
@@ -224,15 +240,42 @@ struct Tee {
     broken_pipe: bool,
 }
 
-/// The words after argv[0], with `-D FILE` put in at each slot.
-fn with_header_dump(argv: &[OsString], slots: &[usize], dump: Option<&NamedTempFile>) -> Vec<OsString> {
-    let mut args = Vec::with_capacity(argv.len() + 2 * slots.len());
-    for index in 1..=argv.len() {
-        if let Some(dump) = dump.filter(|_| slots.contains(&index)) {
-            args.push("-D".into());
-            args.push(dump.path().into());
-        }
-        args.extend(argv.get(index).cloned());
+/// The files into which curl's `-D` writes the headers: one for each operation, since curl begins the file anew with each.
+struct HeaderDumps<'a> {
+    slots: &'a [usize],
+    folder: Option<TempDir>,
+}
+
+impl HeaderDumps<'_> {
+    fn new(slots: &[usize]) -> io::Result<HeaderDumps<'_>> {
+        let folder = if slots.is_empty() { None } else { Some(tempfile::tempdir()?) };
+        Ok(HeaderDumps { slots, folder })
     }
-    args
+
+    fn file(&self, operation: usize) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.path().join(operation.to_string()))
+    }
+
+    /// The words after argv[0], with `-D FILE` put in at each slot.
+    fn put_into(&self, argv: &[OsString]) -> Vec<OsString> {
+        let mut args = Vec::with_capacity(argv.len() + 2 * self.slots.len());
+        for index in 1..=argv.len() {
+            for (operation, _) in self.slots.iter().enumerate().filter(|(_, slot)| **slot == index) {
+                args.extend(
+                    self.file(operation)
+                        .map(|file| [OsString::from("-D"), file.into()])
+                        .into_iter()
+                        .flatten(),
+                );
+            }
+            args.extend(argv.get(index).cloned());
+        }
+        args
+    }
+
+    /// What was written, in the order of the operations; an operation that was not begun has no file.
+    fn read(&self) -> Vec<u8> {
+        let files = (0..self.slots.len()).filter_map(|operation| self.file(operation));
+        files.filter_map(|file| std::fs::read(file).ok()).flatten().collect()
+    }
 }

@@ -15,8 +15,17 @@ pub(crate) enum Meaning {
     Variant(String),
 }
 
-const HARMLESS: &[&str] =
-    &["user-agent", "referer", "connection", "cache-control", "pragma", "dnt", "origin", "content-type", "expect"];
+const HARMLESS: &[&str] = &[
+    "user-agent",
+    "referer",
+    "connection",
+    "cache-control",
+    "pragma",
+    "dnt",
+    "origin",
+    "content-type",
+    "expect",
+];
 const SECRET: &[&str] = &["auth", "token", "key", "secret", "passw", "credential", "session", "signature"];
 
 /// The meaning of a header `name` with its `value` (both without surrounding blanks).
@@ -53,7 +62,9 @@ mod tests {
         check("Accept", " application/json ", Ok(Some("accept: application/json")));
         check("Host", "other", Ok(Some("host: other")));
         check("User-Agent", "x", Ok(None));
-        for secret in ["Authorization", "Proxy-Authorization", "X-JFrog-Art-Api-Key", "PRIVATE-TOKEN", "x-secret-id"] {
+        for secret in
+            ["Authorization", "Proxy-Authorization", "X-JFrog-Art-Api-Key", "PRIVATE-TOKEN", "x-secret-id"]
+        {
             check(secret, "hunter2", Ok(None));
         }
         check("Cookie", "a=b", Err(Code::Cookies));

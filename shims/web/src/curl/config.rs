@@ -74,8 +74,10 @@ mod tests {
     #[test]
     fn lines_are_read_as_curl_reads_them() {
         let text = b"# c\n\nurl = \"http://h/a b\\\"c\"\n-o file rest\n  silent\noutput:x=y\n-L\nuser-agent \"\\t\"\nurl=\n";
-        let seen: Vec<Vec<String>> =
-            lines(text).into_iter().map(|l| l.into_iter().map(|w| w.into_string().unwrap()).collect()).collect();
+        let seen: Vec<Vec<String>> = lines(text)
+            .into_iter()
+            .map(|l| l.into_iter().map(|w| w.into_string().unwrap()).collect())
+            .collect();
         let expect: &[&[&str]] = &[
             &["--url", "http://h/a b\"c"],
             &["-o", "file"],

@@ -100,7 +100,8 @@ fn range(inside: &str) -> Option<Vec<String>> {
     let width = if first.starts_with('0') { first.len() } else { 0 };
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
     // One more than the limit is enough for the caller to see that there are too many.
-    (first <= last).then(|| (first..=last).step_by(step).take(MOST + 1).map(|n| format!("{n:0width$}")).collect())
+    (first <= last)
+        .then(|| (first..=last).step_by(step).take(MOST + 1).map(|n| format!("{n:0width$}")).collect())
 }
 
 /// `name` with each `#N` replaced by what was chosen at the Nth glob; a number that no glob has stays.
@@ -125,18 +126,32 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, expect: Option<&[&str]>) {
         let seen = expand(pattern).ok().map(|all| all.into_iter().map(|one| one.url).collect::<Vec<_>>());
-        assert_eq!(seen.as_deref(), expect.map(|e| e.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref());
+        assert_eq!(
+            seen.as_deref(),
+            expect.map(|e| e.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).as_deref()
+        );
     }
 
     #[test]
     fn globs_are_expanded() {
         check("http://h/a", Some(&["http://h/a"]));
-        check("http://h/{a,b}/[1-2]", Some(&["http://h/a/1", "http://h/a/2", "http://h/b/1", "http://h/b/2"]));
+        check(
+            "http://h/{a,b}/[1-2]",
+            Some(&["http://h/a/1", "http://h/a/2", "http://h/b/1", "http://h/b/2"]),
+        );
         check("http://h/[08-10]", Some(&["http://h/08", "http://h/09", "http://h/10"]));
         check("http://h/[a-e:2]", Some(&["http://h/a", "http://h/c", "http://h/e"]));
         check("http://[::1]:8/x[]", Some(&["http://[::1]:8/x[]"]));
         check("http://h/\\{a\\}\\n", Some(&["http://h/{a}\\n"]));
-        for bad in ["http://h/{a", "http://h/a}", "http://h/[1", "http://h/[3-1]", "http://h/[x]", "h/{}", "h/[1-9999]"] {
+        for bad in [
+            "http://h/{a",
+            "http://h/a}",
+            "http://h/[1",
+            "http://h/[3-1]",
+            "http://h/[x]",
+            "h/{}",
+            "h/[1-9999]",
+        ] {
             check(bad, None);
         }
     }

@@ -104,7 +104,8 @@ impl Block<'_> {
 
     fn has_successor(&self) -> bool {
         let phrase = self.phrase.to_ascii_lowercase();
-        let tunnel = self.status == 200 && phrase.windows(10).any(|part| part == b"connection")
+        let tunnel = self.status == 200
+            && phrase.windows(10).any(|part| part == b"connection")
             && self.header("content-type").is_none();
         let again = matches!(self.status, 100..=199 | 401 | 407 | 408 | 429 | 500 | 502..=504 | 522 | 524);
         tunnel || again || self.is_redirect()
@@ -157,7 +158,12 @@ mod tests {
         let dump = dump.replace('\n', "\r\n");
         let seen: Vec<_> = final_responses(dump.as_bytes())
             .into_iter()
-            .map(|r| format!("{} {} {:?} {:?} {:?}", r.status, r.redirects, r.last_modified, r.content_type, r.disposition))
+            .map(|r| {
+                format!(
+                    "{} {} {:?} {:?} {:?}",
+                    r.status, r.redirects, r.last_modified, r.content_type, r.disposition
+                )
+            })
             .map(|line| line.replace("None", "-"))
             .collect();
         assert_eq!(seen, expect);

@@ -77,13 +77,19 @@ fn config_disabled(first: Option<&OsStr>) -> bool {
 /// word that keeps curl from reading its configuration file.
 fn slot(args: &[OsString], scan: &Scan<Meaning>, start: usize) -> usize {
     let first = if config_disabled(args.get(1).map(OsString::as_os_str)) { 1 } else { 0 };
-    let begins_a_word =
-        |item: &&Item<Meaning>| !matches!(&item.kind, Kind::Option { spelling: Spelling::Short { bundled: true, .. }, .. });
+    let begins_a_word = |item: &&Item<Meaning>| {
+        !matches!(&item.kind, Kind::Option { spelling: Spelling::Short { bundled: true, .. }, .. })
+    };
     let item = scan.items[start..].iter().filter(begins_a_word).find(|item| item.at >= first);
     item.map_or(args.len(), |item| item.at + 1)
 }
 
-fn apply(operation: &mut Operation, item: &Item<Meaning>, around: &Surroundings<'_>, depth: usize) -> Result<(), Reason> {
+fn apply(
+    operation: &mut Operation,
+    item: &Item<Meaning>,
+    around: &Surroundings<'_>,
+    depth: usize,
+) -> Result<(), Reason> {
     match &item.kind {
         Kind::Option { opt, value: Some(file), .. } if opt.meaning == Meaning::Config => {
             let unreadable = || Reason::new(Code::InputFile, file.to_string_lossy());
@@ -104,7 +110,12 @@ fn apply(operation: &mut Operation, item: &Item<Meaning>, around: &Surroundings<
     }
 }
 
-fn apply_config(operation: &mut Operation, text: &[u8], around: &Surroundings<'_>, depth: usize) -> Result<(), Reason> {
+fn apply_config(
+    operation: &mut Operation,
+    text: &[u8],
+    around: &Surroundings<'_>,
+    depth: usize,
+) -> Result<(), Reason> {
     for item in config_items(text)? {
         if matches!(&item.kind, Kind::Option { opt, .. } if opt.meaning == Meaning::Next) {
             return Err(Reason::new(Code::InputFile, "next in a configuration file"));

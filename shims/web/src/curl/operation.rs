@@ -61,7 +61,12 @@ impl Operation {
     }
 
     /// An option of the table. `Config` and `Next` are the caller's.
-    pub(super) fn apply(&mut self, opt: &Opt<Meaning>, negated: bool, value: Option<&OsStr>) -> Result<(), Reason> {
+    pub(super) fn apply(
+        &mut self,
+        opt: &Opt<Meaning>,
+        negated: bool,
+        value: Option<&OsStr>,
+    ) -> Result<(), Reason> {
         let on = !negated;
         let dashed = || format!("--{}", opt.long);
         let text = || {

@@ -96,7 +96,10 @@ mod tests {
         check("", Some(""));
         check("%{http_code}\\n", Some("200\n"));
         check("%{response_code} %{size_download} %{filename_effective}", Some("200 6 d/f"));
-        check("%{content_type}|%{exitcode}|%{errormsg}|%{method}|%{size_upload}", Some("text/plain|0||GET|0"));
+        check(
+            "%{content_type}|%{exitcode}|%{errormsg}|%{method}|%{size_upload}",
+            Some("text/plain|0||GET|0"),
+        );
         check("%{http_connect}", Some("000"));
         check("a\\nb\\tc\\r", Some("a\nb\tc\r"));
         check("c\\\\d\\x%%e%f%", Some("c\\\\d\\x%e%f%"));
@@ -105,14 +108,30 @@ mod tests {
         check("a%{onerror}bad %{nope}", Some("a"));
         check("a%{stdout}b", Some("ab"));
         check("\u{e4}%\u{e4}\\\u{e4}", Some("\u{e4}%\u{e4}\\\u{e4}"));
-        assert_eq!(render("[%{filename_effective}%{content_type}]", &Facts::default()).as_deref(), Some("[]"));
+        assert_eq!(
+            render("[%{filename_effective}%{content_type}]", &Facts::default()).as_deref(),
+            Some("[]")
+        );
     }
 
     #[test]
     fn other_variables_are_not_known() {
         for name in [
-            "time_total", "url_effective", "redirect_url", "num_redirects", "remote_ip", "speed_download", "json",
-            "stderr", "nope", "", "HTTP_CODE", "http_version", "scheme", "url", "num_headers",
+            "time_total",
+            "url_effective",
+            "redirect_url",
+            "num_redirects",
+            "remote_ip",
+            "speed_download",
+            "json",
+            "stderr",
+            "nope",
+            "",
+            "HTTP_CODE",
+            "http_version",
+            "scheme",
+            "url",
+            "num_headers",
         ] {
             check(&format!("%{{{name}}}"), None);
         }

@@ -48,7 +48,9 @@ fn read(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason>
         match &item.kind {
             Kind::Option { opt, negated, value, .. } => settings.apply(opt, *negated, value.as_deref())?,
             Kind::Positional(url) => settings.urls.push(url.clone()),
-            Kind::Unknown { text, .. } => return Err(Reason::new(Code::UnknownOption, text.to_string_lossy())),
+            Kind::Unknown { text, .. } => {
+                return Err(Reason::new(Code::UnknownOption, text.to_string_lossy()));
+            }
             Kind::MissingValue { opt, .. } => return Err(Reason::new(Code::MissingValue, dashed(opt))),
             Kind::Separator | Kind::Untrusted(_) => {}
         }
@@ -60,7 +62,9 @@ fn read(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason>
 fn configuration(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<rc::Configured, Reason> {
     for item in &scan.items {
         match &item.kind {
-            Kind::Option { opt: Opt { meaning: Meaning::NoConfig, .. }, .. } => return Ok(rc::Configured::default()),
+            Kind::Option { opt: Opt { meaning: Meaning::NoConfig, .. }, .. } => {
+                return Ok(rc::Configured::default());
+            }
             Kind::Option { opt: Opt { meaning: Meaning::ConfigFile, .. }, value: Some(file), .. } => {
                 return rc::named_file(Path::new(file), around);
             }
@@ -219,7 +223,9 @@ impl Settings {
             () if self.resume && self.timestamping && self.output_document.is_none() => {
                 Err(Reason::new(Code::Resume, "-c -N"))
             }
-            () if self.resume && self.compression.is_some() => Err(Reason::new(Code::Resume, "-c --compression")),
+            () if self.resume && self.compression.is_some() => {
+                Err(Reason::new(Code::Resume, "-c --compression"))
+            }
             () => Ok(()),
         }
     }
@@ -283,7 +289,8 @@ impl Settings {
         let name = file_name(&address).ok_or_else(uncertain)?;
         let mut folder = self.folder.clone();
         if self.directories {
-            let shape = Folders { host: self.host_folder, protocol: self.protocol_folder, cut: self.cut_dirs };
+            let shape =
+                Folders { host: self.host_folder, protocol: self.protocol_folder, cut: self.cut_dirs };
             folder.push(folders(&address, shape).ok_or_else(uncertain)?);
         }
         Ok(Destination::Named { folder, name, from_header: false })

@@ -123,7 +123,9 @@ pub(super) fn target(typed: &str) -> Target {
         return match Address::split(typed) {
             Some(address) if address.is_web() && address.is_sound() => Target::Web(typed.to_owned()),
             Some(address) if !address.is_web() => Target::Elsewhere,
-            _ if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") => Target::Elsewhere,
+            _ if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") => {
+                Target::Elsewhere
+            }
             _ => Target::Bad,
         };
     }
@@ -188,8 +190,8 @@ mod tests {
     #[test]
     fn odd_names_are_not_foretold() {
         for rest in [
-            "/a%252Bb", "/a%25", "/a%zz", "/a%00b", "/a%2fb", "/x?a/b", "/x?r=%2F", "/%e4", "/\u{e4}", "/a%09b", "/..",
-            "/d/.", "/%2e%2e",
+            "/a%252Bb", "/a%25", "/a%zz", "/a%00b", "/a%2fb", "/x?a/b", "/x?r=%2F", "/%e4", "/\u{e4}",
+            "/a%09b", "/..", "/d/.", "/%2e%2e",
         ] {
             check(rest, None);
         }

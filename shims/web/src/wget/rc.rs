@@ -49,7 +49,8 @@ fn file(text: &[u8]) -> Result<Configured, Reason> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let line = str::from_utf8(line).map_err(|_| Reason::new(Code::Configured, "a line that is not UTF-8"))?;
+        let line =
+            str::from_utf8(line).map_err(|_| Reason::new(Code::Configured, "a line that is not UTF-8"))?;
         found.merge(command(line)?);
     }
     Ok(found)
@@ -64,7 +65,9 @@ pub(super) fn command(line: &str) -> Result<Configured, Reason> {
     let plain: String = name.chars().filter(|c| !"-_".contains(*c)).collect::<String>().to_ascii_lowercase();
     let off = matches!(value.to_ascii_lowercase().as_str(), "off" | "no" | "0");
     match meaning(&plain) {
-        Some(Meaning::Harmless | Meaning::Quiet | Meaning::Verbose | Meaning::Inet4 | Meaning::Inet6) => Ok(Configured::default()),
+        Some(Meaning::Harmless | Meaning::Quiet | Meaning::Verbose | Meaning::Inet4 | Meaning::Inet6) => {
+            Ok(Configured::default())
+        }
         Some(Meaning::Retries) => Ok(Configured { retries: true }),
         // What is off by default and is said to be off.
         Some(Meaning::Refuse(_) | Meaning::Timestamping | Meaning::Continue | Meaning::NoClobber) if off => {
@@ -77,8 +80,10 @@ pub(super) fn command(line: &str) -> Result<Configured, Reason> {
 /// The meaning of a command, its name in lower case without `-` and `_`. Most are called as the option is.
 fn meaning(plain: &str) -> Option<Meaning> {
     match plain {
-        "dotbytes" | "dotsinline" | "dotspacing" | "dotstyle" | "ftpproxy" | "httpproxy" | "httpsproxy" | "login"
-        | "noproxy" | "passwd" | "robots" | "showalldnsentries" | "useproxy" => Some(Meaning::Harmless),
+        "dotbytes" | "dotsinline" | "dotspacing" | "dotstyle" | "ftpproxy" | "httpproxy" | "httpsproxy"
+        | "login" | "noproxy" | "passwd" | "robots" | "showalldnsentries" | "useproxy" => {
+            Some(Meaning::Harmless)
+        }
         "numtries" => Some(Meaning::Retries),
         _ => {
             let same = |long: &str| long.bytes().filter(|b| *b != b'-').eq(plain.bytes());

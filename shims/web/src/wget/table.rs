@@ -173,7 +173,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("host-directories", NONE, HostFolder),
     flag("hsts", NONE, Harmless),
     value("hsts-file", NONE, Harmless),
-    flag("html-extension", b'E', Refuse(Code::OutputName)),
+    flag("html-extension", NONE, Refuse(Code::OutputName)),
     flag("htmlify", NONE, Refuse(Code::SideEffect)),
     flag("http-keep-alive", NONE, Harmless),
     value("http-passwd", NONE, Harmless),
@@ -278,7 +278,8 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("warc-keep-log", NONE, Refuse(Code::SideEffect)),
     value("warc-max-size", NONE, Refuse(Code::SideEffect)),
     value("warc-tempdir", NONE, Refuse(Code::SideEffect)),
-    flag("xattr", NONE, Refuse(Code::SideEffect)),];
+    flag("xattr", NONE, Refuse(Code::SideEffect)),
+];
 
 #[cfg(test)]
 mod tests {

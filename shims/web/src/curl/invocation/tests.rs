@@ -11,7 +11,8 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 fn parse_with(words: &[&str], rc: &str) -> Parsed {
-    let args: Vec<OsString> = std::iter::once("curl").chain(words.iter().copied()).map(OsString::from).collect();
+    let args: Vec<OsString> =
+        std::iter::once("curl").chain(words.iter().copied()).map(OsString::from).collect();
     let env = |name: &str| (name == "HOME").then(|| OsString::from("/home/u"));
     let read = |path: &Path| {
         let rc = Some(("/home/u/.curlrc", rc)).filter(|(_, text)| !text.is_empty());
@@ -45,10 +46,10 @@ fn describe(t: &Transfer) -> String {
     text
 }
 
-/// `words` are separated by single blanks; `_` stands for a blank in a word.
+/// `words` are separated by single blanks; `~` stands for a blank in a word.
 #[track_caller]
 fn check(words: &str, expect: &[&str]) {
-    let words: Vec<String> = words.split(' ').map(|w| w.replace('_', " ")).collect();
+    let words: Vec<String> = words.split(' ').map(|w| w.replace('~', " ")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match parse_with(&words, "") {
         Parsed::Fetch(call) => {
@@ -60,7 +61,7 @@ fn check(words: &str, expect: &[&str]) {
 
 #[track_caller]
 fn check_other(words: &str, expect: Code) {
-    let words: Vec<String> = words.split(' ').map(|w| w.replace('_', " ")).collect();
+    let words: Vec<String> = words.split(' ').map(|w| w.replace('~', " ")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match parse_with(&words, "") {
         Parsed::Other { reason, .. } => assert_eq!(reason.code, expect, "{words:?}: {reason:?}"),
@@ -85,7 +86,7 @@ fn outputs_and_urls_meet_in_order() {
     check("-OJ http://h/a", &["http://h/a |a? refuse"]);
     check("--output-dir d --create-dirs -O http://h/a", &["http://h/a d|a mkdir"]);
     check("--output-dir d -o /x http://h/a", &["http://h/a d//x"]);
-    check("-o a_b http://h/a", &["http://h/a a b"]);
+    check("-o a~b http://h/a", &["http://h/a a b"]);
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn options_that_matter() {
     check("-L --no-location http://h/a", &["http://h/a -"]);
     check("-L --max-redirs 3 http://h/a", &["http://h/a -"]);
     check("-L --max-redirs -1 http://h/a", &["http://h/a - follow"]);
-    check("-H Accept:_x/y -H Authorization:_s http://h/a", &["http://h/a - [accept: x/y]"]);
+    check("-H Accept:~x/y -H Authorization:~s http://h/a", &["http://h/a - [accept: x/y]"]);
     check("-H Accept; http://h/a", &["http://h/a - [accept: ;]"]);
     check("--compressed http://h/a", &["http://h/a - [accept-encoding: curl --compressed]"]);
     check("-X GET http://h/a", &["http://h/a -"]);

@@ -33,7 +33,9 @@ fn show(transfer: &Transfer) -> String {
 fn summary(parsed: &Parsed) -> String {
     let call = match parsed {
         Parsed::Fetch(call) => call,
-        Parsed::Other { reason, .. } => return format!("! {} {}", reason.code.name(), reason.detail).trim().into(),
+        Parsed::Other { reason, .. } => {
+            return format!("! {} {}", reason.code.name(), reason.detail).trim().into();
+        }
     };
     let mut out = call.transfers.iter().map(show).collect::<Vec<_>>().join("; ");
     if call.retries_given {
@@ -47,10 +49,13 @@ fn summary(parsed: &Parsed) -> String {
 
 fn read_with(line: &[&str], env: &[(&str, &str)], files: &[(&str, &str)]) -> Parsed {
     let files: HashMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
-    let args: Vec<OsString> = std::iter::once("wget").chain(line.iter().copied()).map(OsString::from).collect();
+    let args: Vec<OsString> =
+        std::iter::once("wget").chain(line.iter().copied()).map(OsString::from).collect();
     let around = Surroundings {
         env: &|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)),
-        read: &|path| files.get(path).map(|text| text.as_bytes().to_vec()).ok_or(io::ErrorKind::NotFound.into()),
+        read: &|path| {
+            files.get(path).map(|text| text.as_bytes().to_vec()).ok_or(io::ErrorKind::NotFound.into())
+        },
     };
     parse(&args, &around)
 }
@@ -96,7 +101,7 @@ fn destinations() {
     check("-x -nH --cut-dirs=1 http://h/a/b/c", "http://h/a/b/c > b|c Truncate");
     check("-x -nd http://h/a/b", "http://h/a/b > |b");
     check("-nd -nH -np http://h/a/b", "http://h/a/b > |b");
-    check("-ndH http://h/a/b", "! recursion --span-hosts");
+    check("-ndH http://h/a/b", "http://h/a/b > |b");
     check("-x --protocol-directories -P d http://h/a/b", "http://h/a/b > d/http/h/a|b Truncate");
 }
 
@@ -137,14 +142,55 @@ fn existing_files() {
 #[test]
 fn harmless_options() {
     for options in [
-        "-q", "-nv", "-v", "-d", "--no-check-certificate", "--user=u --password=p", "--http-user=u", "-T 5", "-w 1",
-        "--timeout=5 --dns-timeout=1", "-4", "-6", "--no-proxy", "-e robots=off", "-e https_proxy=http://p:1", "-U x",
-        "--user-agent=x", "--referer=http://x/", "--progress=dot:giga", "--show-progress", "-nv --no-hsts",
-        "--hsts-file=x", "--secure-protocol=TLSv1_2", "--limit-rate=1m", "--no-cache", "--no-cookies", "--no-netrc",
-        "--content-on-error", "--keep-session-cookies", "--auth-no-challenge", "--ciphers=x", "--no-glob",
-        "--proxy=off", "-Y off", "--bind-address=1.2.3.4", "--no-iri", "-Q 1m", "--ignore-length", "--no-passive",
-        "--header=User-Agent:x", "--header=Authorization:Bearer␣x", "--no-if-modified-since", "--method=get",
-        "--compression=none", "--report-speed=bits", "--no-spider", "--spider=off", "--no-r", "--no-netrc=",
+        "-q",
+        "-nv",
+        "-v",
+        "-d",
+        "--no-check-certificate",
+        "--user=u --password=p",
+        "--http-user=u",
+        "-T 5",
+        "-w 1",
+        "--timeout=5 --dns-timeout=1",
+        "-4",
+        "-6",
+        "--no-proxy",
+        "-e robots=off",
+        "-e https_proxy=http://p:1",
+        "-U x",
+        "--user-agent=x",
+        "--referer=http://x/",
+        "--progress=dot:giga",
+        "--show-progress",
+        "-nv --no-hsts",
+        "--hsts-file=x",
+        "--secure-protocol=TLSv1_2",
+        "--limit-rate=1m",
+        "--no-cache",
+        "--no-cookies",
+        "--no-netrc",
+        "--content-on-error",
+        "--keep-session-cookies",
+        "--auth-no-challenge",
+        "--ciphers=x",
+        "--no-glob",
+        "--proxy=off",
+        "-Y off",
+        "--bind-address=1.2.3.4",
+        "--no-iri",
+        "-Q 1m",
+        "--ignore-length",
+        "--no-passive",
+        "--header=User-Agent:x",
+        "--header=Authorization:Bearer␣x",
+        "--no-if-modified-since",
+        "--method=get",
+        "--compression=none",
+        "--report-speed=bits",
+        "--no-spider",
+        "--spider=off",
+        "--no-r",
+        "--no-netrc=",
     ] {
         if options.ends_with('=') {
             check(&format!("{options} http://h/a"), "! unknown-option --no-netrc=");
@@ -277,7 +323,12 @@ fn bytes_that_are_no_text_survive() {
 fn input_files() {
     let files = [("l", "http://h/1\r\n\n  h/2  \n"), ("empty", "\n"), ("bad", "http://h/1\nftp://h/2\n")];
     check_around(&["-i", "l"], &[], &files, "http://h/1 > |1; http://h/2 > |2");
-    check_around(&["-i", "l", "http://h/0"], &[], &files, "http://h/0 > |0; http://h/1 > |1; http://h/2 > |2");
+    check_around(
+        &["-i", "l", "http://h/0"],
+        &[],
+        &files,
+        "http://h/0 > |0; http://h/1 > |1; http://h/2 > |2",
+    );
     check_around(&["-i", "l", "-O", "f"], &[], &files, "! shared-output -O");
     check_around(&["-i", "l", "-Q", "1"], &[], &files, "! input-file l");
     check_around(&["-i", "empty"], &[], &files, "! no-url");
