@@ -176,7 +176,7 @@ impl Session<'_> {
             }
             file.rewind().map_err(|source| StoreError::Input { source })?;
         }
-        if !pinned && !(storable && self.policy.versioned) {
+        if !(pinned || storable && self.policy.versioned) {
             return Ok((None, held));
         }
         Ok((Some(Content::Hashed(Hashes::of(&file, md5)?)), held))

@@ -130,7 +130,7 @@ fn shared_output(call: &Call) -> Option<Reason> {
             Destination::Named { .. } if transfer.existing == Existing::Number => continue,
             Destination::Named { folder, name, .. } => folder.join(name),
         };
-        if path != PathBuf::from("/dev/null") && !seen.insert(path.clone()) {
+        if path.as_os_str() != "/dev/null" && !seen.insert(path.clone()) {
             return Some(Reason::new(Code::SharedOutput, path.to_string_lossy()));
         }
     }
