@@ -6,7 +6,7 @@ use vcache_shim::{Chain, exit};
 use vcache_store::{Blob, Digest, Key, Mtime, Record};
 
 use crate::plan::{Job, Order, Service};
-use crate::request::{Destination, FileTime};
+use crate::request::{Destination, FileTime, REDIRECTS_TAKEN_FOR_GRANTED};
 use crate::session::Session;
 
 /// Cached content for a request.
@@ -31,6 +31,11 @@ impl Job {
     /// The key of the request in the index.
     pub(crate) fn key(&self) -> Key {
         Key::web(&self.transfer.url, &self.transfer.variant.join("\n"))
+    }
+
+    /// curl `-J`: the answer decides about the file's name.
+    pub(crate) fn is_named_by_header(&self) -> bool {
+        matches!(self.transfer.destination, Destination::Named { from_header: true, .. })
     }
 }
 
@@ -79,17 +84,16 @@ impl Session<'_> {
             None
         })?;
         let record = record.filter(|r| r.sha256 == blob.id());
-        let redirected = record.as_ref().is_some_and(|r| r.redirects.is_some_and(|n| n > 0));
-        (job.transfer.follow || !redirected).then_some(Answer { blob, record })
+        let redirects = record.as_ref().and_then(|r| r.redirects).unwrap_or(0);
+        (redirects <= job.transfer.max_redirects).then_some(Answer { blob, record })
     }
 
     /// A record made by another kind of call may lack what this one needs: then the origin is asked once more, unless
     /// it can't be.
     fn tells_enough(&self, job: &Job, record: &Record, wanted: Wanted) -> bool {
         let headers_seen = record.redirects.is_some();
-        let named_by_header =
-            matches!(job.transfer.destination, Destination::Named { from_header: true, .. });
-        let needs_headers = !job.transfer.follow || named_by_header;
+        let needs_headers =
+            job.transfer.max_redirects < REDIRECTS_TAKEN_FOR_GRANTED || job.is_named_by_header();
         let needs_time =
             job.transfer.mtime == FileTime::Server && job.transfer.destination != Destination::Stdout;
         let no_choice = self.policy.offline || wanted == Wanted::Fallback;

@@ -44,7 +44,7 @@ pub(crate) fn deliver(
     match (transfer.existing, &target.before) {
         (Existing::Timestamp, Before::File(stamp)) if is_current(stamp.mtime, mtime) => return Ok(()),
         (Existing::Continue, Before::File(stamp)) if stamp.size > 0 => {
-            return continue_file(transfer, path, stamp.size, blob, mtime);
+            return continue_file(tool, transfer, path, stamp.size, blob, mtime);
         }
         (Existing::Keep, Before::File(_) | Before::Special) => {
             return Err(Undelivered::RealTool(Reason::new(Code::OutputName, "the file is there already")));
@@ -94,16 +94,18 @@ fn is_current(local: i64, server: Mtime) -> bool {
 /// `-c`: what is missing is appended, where the local file is the beginning of the content. A file that is as long as
 /// the content, or longer, is left alone, as the tool does when the server says that there is nothing more.
 fn continue_file(
+    tool: Tool,
     transfer: &Transfer,
     path: &Path,
     have: u64,
     blob: &Blob,
     mtime: Mtime,
 ) -> Result<(), Undelivered> {
-    if have >= blob.size() {
-        return Ok(());
-    }
     let local = || Reason::new(Code::Resume, path.to_string_lossy());
+    if have >= blob.size() {
+        // curl's versions differ in what they make of it.
+        return if tool == Tool::Wget { Ok(()) } else { Err(Undelivered::RealTool(local())) };
+    }
     let mut file =
         OpenOptions::new().read(true).append(true).open(path).map_err(|_| Undelivered::RealTool(local()))?;
     let store = |e| match e {
@@ -113,6 +115,8 @@ fn continue_file(
     if !blob.prefix_matches(&mut file, have).map_err(store)? {
         return Err(Undelivered::RealTool(local()));
     }
+    // What the real tool has appended before its network failed comes again.
+    file.set_len(have).map_err(|_| Undelivered::RealTool(local()))?;
     if let Err(error) = blob.copy_from(have, &mut file) {
         // What was appended is taken back, so that the real tool finds what the caller had.
         let _ = file.set_len(have);
@@ -124,6 +128,10 @@ fn continue_file(
 
 fn make_folder(tool: Tool, transfer: &Transfer, path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|_| transfer.create_dirs) else { return Ok(()) };
+    if tool == Tool::Wget && fs::metadata(folder).is_ok_and(|m| !m.is_dir()) {
+        // wget takes away a file that is in the way of `-P`.
+        fs::remove_file(folder)?;
+    }
     let mode = match tool {
         Tool::Wget => 0o777,
         Tool::Curl => 0o750,

@@ -78,9 +78,8 @@ impl Session<'_> {
     /// curl `-J`: the file has the name from the answer. curl refuses to overwrite one, so it was not there before.
     fn named_by_header(&self, job: &Job, response: Option<&Response>) -> Option<Target> {
         let name = response?.disposition.as_deref();
-        let by_header = matches!(job.transfer.destination, Destination::Named { from_header: true, .. });
         let target = || Targets::new(self.host.cwd()).next(&job.transfer, name);
-        (by_header && name.is_some()).then(|| Target { before: Before::Absent, ..target() })
+        (job.is_named_by_header() && name.is_some()).then(|| Target { before: Before::Absent, ..target() })
     }
 
     fn keep_one(
@@ -197,6 +196,7 @@ impl Session<'_> {
             origin: job.url.clone(),
             fetched: now(),
         };
+        let record = with_what_was_known(record, store.lookup(&key).ok().flatten());
         let published = ingested.publish(&job.url).and_then(|_| store.publish(&key, &record));
         match published {
             Ok(()) => self.messages.info(format_args!("kept: {}", job.url)),
@@ -268,7 +268,19 @@ fn is_resumed(job: &Job, target: &Target) -> bool {
     job.transfer.existing == Existing::Continue && target.before.size() > 0
 }
 
-fn pass_on(held: &mut File) -> io::Result<()> {
+/// wget shows no headers: what curl learned of the same content stays.
+fn with_what_was_known(new: Record, old: Option<Record>) -> Record {
+    let Some(old) = old.filter(|old| old.sha256 == new.sha256) else { return new };
+    Record {
+        name: new.name.or(old.name),
+        mtime: if new.mtime == Mtime::Unknown { old.mtime } else { new.mtime },
+        redirects: new.redirects.or(old.redirects),
+        content_type: new.content_type.or(old.content_type),
+        ..new
+    }
+}
+
+pub(crate) fn pass_on(held: &mut File) -> io::Result<()> {
     held.rewind()?;
     let mut out = io::stdout().lock();
     io::copy(held, &mut out)?;

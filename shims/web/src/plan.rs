@@ -39,6 +39,8 @@ pub struct Service {
     pub retries_given: bool,
     /// See [`Call::log`].
     pub log: Option<(PathBuf, bool)>,
+    /// Why the real tool's output could not be taken apart again: what is not in the cache is left to it, and not kept.
+    pub inseparable: Option<Reason>,
 }
 
 /// One request, with where its answer may come from.
@@ -71,17 +73,12 @@ pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Pl
         Parsed::Other { reason, urls } => {
             refused_passthrough(&reason, &urls, policy, pins).unwrap_or(Plan::Passthrough(reason))
         }
-        Parsed::Fetch(call) => match shared_output(&call) {
-            Some(reason) => {
-                let urls: Vec<String> = call.transfers.into_iter().map(|t| t.url).collect();
-                refused_passthrough(&reason, &urls, policy, pins).unwrap_or(Plan::Passthrough(reason))
-            }
-            None => serve(call, policy, pins),
-        },
+        Parsed::Fetch(call) => serve(call, policy, pins),
     }
 }
 
 fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+    let inseparable = shared_output(&call);
     let mut jobs = Vec::with_capacity(call.transfers.len());
     for mut transfer in std::mem::take(&mut call.transfers) {
         let url = vcache_store::public_url(&transfer.url);
@@ -103,7 +100,7 @@ fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan 
         jobs.push(Job { transfer, url, pin: found.pin, order });
     }
     let Call { option_slots, retries_given, log, .. } = call;
-    Plan::Serve(Service { jobs, option_slots, retries_given, log })
+    Plan::Serve(Service { jobs, option_slots, retries_given, log, inseparable })
 }
 
 /// `-o /dev/stdout` is standard output by another name.

@@ -49,7 +49,7 @@ codes! {
     Method, "method", "another method than GET, or a request body";
     Upload, "upload", "content is sent, not fetched";
     HeadersOnly, "headers-only", "`-I`, `--head`, `--spider`: no content is fetched";
-    HeadersShown, "headers-shown", "the answer's headers are asked for (`-i`, `-D`, `-S`, `--save-headers`)";
+    HeadersShown, "headers-shown", "the answer's headers or framing are asked for (`-i`, `-D`, `-S`, `--save-headers`, `--raw`)";
     Range, "range", "a part of the content is asked for";
     Conditional, "conditional", "the request depends on a time or an ETag (`-z`, `--etag-compare`)";
     Recursion, "recursion", "`-r`, `-m`, `-p`: what is fetched depends on content";

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use crate::reason::Reason;
 
-/// A limit on redirects that is lower than this is taken as [`Transfer::follow`] being false: content that was reached
-/// by redirects is then not given back, since the real tool might have stopped on the way.
+/// With a limit on redirects that is lower than this ([`Transfer::max_redirects`]), it must be known how many of them led
+/// to the content: the real tool might have stopped on the way.
 pub(crate) const REDIRECTS_TAKEN_FOR_GRANTED: u32 = 10;
 
 /// The result of reading an argv.
@@ -52,13 +52,27 @@ pub struct Transfer {
     pub create_dirs: bool,
     /// Which modification time the file gets.
     pub mtime: FileTime,
-    /// False: curl without `-L`, wget with `--max-redirect=0`, or a low limit: a redirect may not be followed.
-    pub follow: bool,
+    /// How many redirects may be followed; 0 for curl without `-L`.
+    pub max_redirects: u32,
     /// Request properties that may change the answer, sorted, without secrets: `accept: application/json`,
     /// `accept-encoding: curl --compressed`. Empty for an ordinary GET.
     pub variant: Vec<String>,
     /// curl's `-w` format, where one was given and [`crate::curl`] knows each of its variables.
     pub write_out: Option<String>,
+}
+
+impl Transfer {
+    /// The file's name as the tools report it: not made absolute. None for standard output.
+    pub(crate) fn name_as_typed(&self, header_name: Option<&str>) -> Option<String> {
+        let path = match &self.destination {
+            Destination::Stdout => return None,
+            Destination::Path(path) => path.clone(),
+            Destination::Named { folder, name, from_header } => {
+                folder.join(header_name.filter(|_| *from_header).unwrap_or(name))
+            }
+        };
+        Some(path.to_string_lossy().into_owned())
+    }
 }
 
 /// Where content goes.

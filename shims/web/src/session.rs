@@ -173,27 +173,32 @@ impl<'a> Session<'a> {
     }
 
     fn serve(&self, service: &Service) -> ExitCode {
+        let url = service.jobs.first().map(|j| j.url.as_str());
         if let Some(reason) = self.left_to_the_tool(service) {
-            return self.pass_through(&reason, service.jobs.first().map(|j| j.url.as_str()));
+            return self.pass_through(&reason, url);
         }
+        let service = &self.without_kept(service);
         if let Some(answers) = self.answers(service, Wanted::Permitted)
-            && let Served::Done(code) = self.deliver_all(service, &answers)
+            && let Served::Done(code) = self.deliver_all(service, &answers, None)
         {
             return code;
         }
         if self.policy.offline {
             return self.offline_miss(service);
         }
+        if let Some(reason) = &service.inseparable {
+            return self.pass_through(reason, url);
+        }
         let locks = self.lock(service);
         if locks.iter().any(KeyLock::waited)
             && let Some(answers) = self.answers(service, Wanted::Fresh)
-            && let Served::Done(code) = self.deliver_all(service, &answers)
+            && let Served::Done(code) = self.deliver_all(service, &answers, None)
         {
             return code;
         }
         self.try_packages(service);
         if let Some(answers) = self.answers(service, Wanted::Permitted)
-            && let Served::Done(code) = self.deliver_all(service, &answers)
+            && let Served::Done(code) = self.deliver_all(service, &answers, None)
         {
             return code;
         }
@@ -202,22 +207,25 @@ impl<'a> Session<'a> {
 
     /// What only a look at the destination can tell.
     fn left_to_the_tool(&self, service: &Service) -> Option<Reason> {
-        let mut targets = Targets::new(self.host.cwd());
-        for job in &service.jobs {
-            let target = targets.next(&job.transfer, None);
-            let there = target.before != Before::Absent;
-            if job.transfer.existing == Existing::Keep && there {
-                return Some(Reason::new(Code::OutputName, "the file is there already"));
-            }
-            if job.transfer.destination == Destination::Stdout && std::io::stdout().is_terminal() {
-                return Some(Reason::new(Code::Terminal, ""));
-            }
-            let partial = self.tool == Tool::Curl && job.transfer.existing == Existing::Continue;
-            if partial && target.before.size() > 0 {
-                return Some(Reason::new(Code::Resume, target.display()));
-            }
+        let to_stdout = |job: &Job| job.transfer.destination == Destination::Stdout;
+        if service.jobs.iter().any(to_stdout) && std::io::stdout().is_terminal() {
+            return Some(Reason::new(Code::Terminal, ""));
         }
-        None
+        let all_kept = service.jobs.iter().all(|job| self.is_kept(job));
+        all_kept.then(|| Reason::new(Code::OutputName, "the file is there already"))
+    }
+
+    /// The file is there, and the caller wants it left alone.
+    fn is_kept(&self, job: &Job) -> bool {
+        let target = || Targets::new(self.host.cwd()).next(&job.transfer, None);
+        job.transfer.existing == Existing::Keep && target().before != Before::Absent
+    }
+
+    /// What is still to be fetched.
+    fn without_kept(&self, service: &Service) -> Service {
+        let mut service = service.clone();
+        service.jobs.retain(|job| !self.is_kept(job));
+        service
     }
 
     fn offline_miss(&self, service: &Service) -> ExitCode {
@@ -265,8 +273,14 @@ impl<'a> Session<'a> {
         locks
     }
 
-    /// Delivers every answer, or none when a blob proves unusable before the first one is delivered.
-    pub(crate) fn deliver_all(&self, service: &Service, answers: &[Answer]) -> Served {
+    /// Delivers every answer, or none when a blob proves unusable before the first one is delivered. `fixed`: the targets
+    /// as they were before the real tool tried.
+    pub(crate) fn deliver_all(
+        &self,
+        service: &Service,
+        answers: &[Answer],
+        fixed: Option<&[Target]>,
+    ) -> Served {
         for (job, answer) in service.jobs.iter().zip(answers) {
             if let Some(code) = self.stale_hash(job, answer) {
                 return Served::Done(code);
@@ -277,10 +291,16 @@ impl<'a> Session<'a> {
             return Served::Not;
         }
         let mut targets = Targets::new(self.host.cwd());
-        for (job, answer) in service.jobs.iter().zip(answers) {
-            let target = targets.next(&job.transfer, answer.header_name());
+        let mut status = 0;
+        for (index, (job, answer)) in service.jobs.iter().zip(answers).enumerate() {
+            let found = targets.next(&job.transfer, answer.header_name());
+            let target = fixed.filter(|_| !job.is_named_by_header()).map_or(found, |all| all[index].clone());
             match deliver(self.tool, &job.transfer, &target, &answer.blob, answer.mtime()) {
-                Ok(()) => self.delivered(job, answer, &target),
+                Ok(()) => {
+                    self.delivered(job, answer, &target);
+                    // Of several transfers curl reports how the last one ended.
+                    status = if self.tool == Tool::Curl { 0 } else { status };
+                }
                 Err(Undelivered::Corrupt) => {
                     self.quarantine(answer);
                     return Served::Not;
@@ -292,22 +312,22 @@ impl<'a> Session<'a> {
                 Err(Undelivered::RealTool(reason)) => {
                     return Served::Done(self.pass_through(&reason, Some(&job.url)));
                 }
-                Err(Undelivered::Fails(status, message)) => {
+                Err(Undelivered::Fails(failed, message)) => {
                     self.messages.error(message);
                     self.note(Outcome::Failed, job, 0, None);
-                    return Served::Done(ExitCode::from(status));
+                    status = failed;
                 }
             }
         }
         self.write_log(service);
-        Served::Done(ExitCode::SUCCESS)
+        Served::Done(ExitCode::from(status))
     }
 
     fn delivered(&self, job: &Job, answer: &Answer, target: &Target) {
         if let Some(format) = &job.transfer.write_out {
             let facts = curl::write_out::Facts {
                 size: answer.blob.size(),
-                filename: target.path.as_ref().map(|_| target.display()),
+                filename: job.transfer.name_as_typed(answer.header_name()),
                 content_type: answer.record.as_ref().and_then(|r| r.content_type.clone()),
             };
             let text = curl::write_out::render(format, &facts).unwrap_or_default();

@@ -17,14 +17,15 @@ use vcache_shim::real_tool::{self, RealTool};
 use vcache_shim::{Chain, OnMismatch, child};
 use vcache_store::{BlobWriter, Ingested};
 
+use crate::Tool;
 use crate::answer::Wanted;
 use crate::curl::headers::{Response, final_responses};
+use crate::keep::{Fetched, pass_on};
 use crate::plan::{Job, Service};
 use crate::reason::{Code, Reason};
 use crate::request::Destination;
 use crate::session::{Served, Session};
 use crate::target::{Target, Targets};
-use crate::{Tool, keep::Fetched};
 
 /// What came through standard output.
 #[derive(Default)]
@@ -47,6 +48,9 @@ struct Run {
     /// Nobody reads our standard output any more.
     broken_pipe: bool,
     headers: Vec<u8>,
+    /// What curl has printed by `-w` about files, held back: when its network fails and the cache steps in, the caller is
+    /// to see the report of what it gets.
+    report: Option<File>,
 }
 
 /// Retries that `VCACHE_RETRY` adds end after this time.
@@ -70,7 +74,7 @@ impl Session<'_> {
                 return ExitCode::from(missing.status());
             }
         };
-        let run = match self.run_with_retries(service, &tool) {
+        let mut run = match self.run_with_retries(service, &tool) {
             Ok(run) => run,
             Err(e) => {
                 self.messages
@@ -79,11 +83,13 @@ impl Session<'_> {
             }
         };
         if run.status.success() || run.broken_pipe {
+            run.pass_on_report();
             let responses = self.responses(service, &run.headers);
             return self
                 .keep(service, Fetched { targets, responses, captured: run.captured, status: run.status });
         }
-        self.fall_back(service, &run).unwrap_or_else(|| {
+        self.fall_back(service, &run, &targets).unwrap_or_else(|| {
+            run.pass_on_report();
             for job in &service.jobs {
                 self.note(Outcome::Failed, job, 0, None);
             }
@@ -92,7 +98,7 @@ impl Session<'_> {
     }
 
     /// The network has failed: what was recorded last is better than no build.
-    fn fall_back(&self, service: &Service, run: &Run) -> Option<ExitCode> {
+    fn fall_back(&self, service: &Service, run: &Run, targets: &[Target]) -> Option<ExitCode> {
         if !self.is_network_failure(run.status) || run.passed_on > 0 {
             return None;
         }
@@ -106,7 +112,7 @@ impl Session<'_> {
                 job.url
             ));
         }
-        match self.deliver_all(service, &answers) {
+        match self.deliver_all(service, &answers, Some(targets)) {
             Served::Done(code) => Some(code),
             Served::Not => None,
         }
@@ -150,7 +156,13 @@ impl Session<'_> {
         let dumps = HeaderDumps::new(&service.option_slots)?;
         let args = dumps.put_into(self.host.args());
         let job = service.jobs.iter().find(|j| j.transfer.destination == Destination::Stdout);
+        let reports = service.jobs.iter().any(|j| j.transfer.write_out.is_some());
+        let report = if reports && job.is_none() { Some(tempfile::tempfile()?) } else { None };
         let (status, captured, passed_on, broken_pipe) = match job {
+            None if let Some(report) = &report => {
+                let status = self.start(tool, &args, child::Stdout::File(report.try_clone()?))?.wait()?;
+                (status, Captured::Nothing, 0, false)
+            }
             None => (self.start(tool, &args, child::Stdout::Inherit)?.wait()?, Captured::Nothing, 0, false),
             Some(job) if job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail => {
                 let held = tempfile::tempfile()?;
@@ -159,7 +171,7 @@ impl Session<'_> {
             }
             Some(job) => self.stream(tool, &args, job)?,
         };
-        Ok(Run { status, captured, passed_on, broken_pipe, headers: dumps.read() })
+        Ok(Run { status, captured, passed_on, broken_pipe, headers: dumps.read(), report })
     }
 
     fn start(
@@ -230,6 +242,15 @@ impl Session<'_> {
         match self.tool {
             Tool::Wget => Some(vec![Response { status: 200, ..Response::default() }; service.jobs.len()]),
             Tool::Curl => Some(final_responses(headers)).filter(|r| r.len() == service.jobs.len()),
+        }
+    }
+}
+
+impl Run {
+    fn pass_on_report(&mut self) {
+        if let Some(mut report) = self.report.take() {
+            // A reader that went away is not the download's trouble.
+            let _ = pass_on(&mut report);
         }
     }
 }

@@ -12,8 +12,11 @@ use super::table::Meaning;
 use super::{glob, target, write_out};
 use crate::address::Address;
 use crate::reason::{Code, Reason};
-use crate::request::{Destination, Existing, FileTime, REDIRECTS_TAKEN_FOR_GRANTED, Transfer};
+use crate::request::{Destination, Existing, FileTime, Transfer};
 use crate::variant;
+
+/// `--max-redirs` (curl(1)).
+const DEFAULT_REDIRECTS: u32 = 50;
 
 /// Where a URL's content goes, as typed.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,10 +42,9 @@ pub(super) struct Operation {
     skip_existing: bool,
     resume: bool,
     follow: bool,
-    redirects_limited: bool,
+    max_redirects: Option<u32>,
     headers: Vec<String>,
     compressed: bool,
-    raw: bool,
     path_as_is: bool,
     globoff: bool,
     parallel: bool,
@@ -93,11 +95,11 @@ impl Operation {
             Meaning::Location => self.follow = on,
             Meaning::MaxRedirects => {
                 let most: i64 = text()?.parse().map_err(|_| Reason::new(Code::BadValue, dashed()))?;
-                self.redirects_limited = (0..i64::from(REDIRECTS_TAKEN_FOR_GRANTED)).contains(&most);
+                // A negative number is no limit.
+                self.max_redirects = Some(u32::try_from(most).unwrap_or(u32::MAX));
             }
             Meaning::Header => self.header(text()?)?,
             Meaning::Compressed => self.compressed = on,
-            Meaning::Raw => self.raw = on,
             Meaning::PathAsIs => self.path_as_is = on,
             Meaning::Parallel => self.parallel = on,
             Meaning::Request if text()? == "GET" => {}
@@ -198,7 +200,7 @@ impl Operation {
             existing,
             create_dirs: self.create_dirs,
             mtime: if self.remote_time { FileTime::Server } else { FileTime::Now },
-            follow: self.follow && !self.redirects_limited,
+            max_redirects: if self.follow { self.max_redirects.unwrap_or(DEFAULT_REDIRECTS) } else { 0 },
             write_out: self.write_out.clone(),
             destination,
         })
@@ -208,9 +210,6 @@ impl Operation {
         let mut variant = self.headers.clone();
         if self.compressed {
             variant.push("accept-encoding: curl --compressed".to_owned());
-        }
-        if self.raw {
-            variant.push("curl --raw".to_owned());
         }
         if self.path_as_is && Address::split(url).is_some_and(|address| address.path.contains("/.")) {
             variant.push("curl --path-as-is".to_owned());

@@ -47,8 +47,6 @@ pub enum Meaning {
     Header,
     /// `--compressed`.
     Compressed,
-    /// `--raw`.
-    Raw,
     /// `--path-as-is`: matters for a path with dots.
     PathAsIs,
     /// `-X`.
@@ -304,7 +302,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     value("random-file", NONE, Harmless),
     value("range", b'r', Refuse(Code::Range)),
     value("rate", NONE, Harmless),
-    flag("raw", NONE, Raw),
+    flag("raw", NONE, Refuse(Code::HeadersShown)),
     value("referer", b'e', Harmless),
     flag("remote-header-name", b'J', RemoteHeaderName),
     flag("remote-name", b'O', RemoteName),

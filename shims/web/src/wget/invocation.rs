@@ -22,6 +22,9 @@ use crate::request::{Call, Destination, Existing, FileTime, Parsed, Transfer};
 use crate::surroundings::Surroundings;
 use crate::variant;
 
+/// `--max-redirect` (wget(1)).
+const DEFAULT_REDIRECTS: u32 = 20;
+
 /// Reads a call of wget. `args[0]` is the tool's name.
 pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
@@ -201,7 +204,8 @@ impl Settings {
         {
             return Err(Reason::new(Code::SideEffect, "-o -"));
         }
-        if self.output_document.is_some() && urls.len() > 1 {
+        // Into a file wget writes one after the other; into standard output as well, but there it can be told apart.
+        if self.output_document.as_ref().is_some_and(|file| file != "-") && urls.len() > 1 {
             return Err(Reason::new(Code::SharedOutput, "-O"));
         }
         self.variant.extend(self.compression.take());
@@ -267,7 +271,7 @@ impl Settings {
             existing,
             create_dirs: named,
             mtime: if self.server_times { FileTime::Server } else { FileTime::Now },
-            follow: self.max_redirect.is_none_or(|most| most >= crate::request::REDIRECTS_TAKEN_FOR_GRANTED),
+            max_redirects: self.max_redirect.unwrap_or(DEFAULT_REDIRECTS),
             variant: self.variant.clone(),
             write_out: None,
         })

@@ -31,7 +31,8 @@ fn describe(t: &Transfer) -> String {
         }
     };
     let flags = [
-        (t.follow, " follow"),
+        (t.max_redirects == 50 || t.max_redirects == u32::MAX, " follow"),
+        (t.max_redirects == 3, " follow3"),
         (t.create_dirs, " mkdir"),
         (t.mtime == FileTime::Server, " time"),
         (t.existing == Existing::Continue, " continue"),
@@ -95,7 +96,8 @@ fn options_that_matter() {
     check("-C - -O http://h/a", &["http://h/a |a continue"]);
     check("-C - -o - http://h/a", &["http://h/a -"]);
     check("-L --no-location http://h/a", &["http://h/a -"]);
-    check("-L --max-redirs 3 http://h/a", &["http://h/a -"]);
+    check("-L --max-redirs 3 http://h/a", &["http://h/a - follow3"]);
+    check("--max-redirs 3 http://h/a", &["http://h/a -"]);
     check("-L --max-redirs -1 http://h/a", &["http://h/a - follow"]);
     check("-H Accept:~x/y -H Authorization:~s http://h/a", &["http://h/a - [accept: x/y]"]);
     check("-H Accept; http://h/a", &["http://h/a - [accept: ;]"]);
@@ -129,6 +131,7 @@ fn what_is_left_to_curl() {
     check_other("http://h/a -o", Code::MissingValue);
     check_other("-I http://h/a", Code::HeadersOnly);
     check_other("-i http://h/a", Code::HeadersShown);
+    check_other("--raw http://h/a", Code::HeadersShown);
     check_other("-D x http://h/a", Code::HeadersShown);
     check_other("-d x http://h/a", Code::Method);
     check_other("-X POST http://h/a", Code::Method);

@@ -21,7 +21,7 @@ fn show(transfer: &Transfer) -> String {
     if transfer.mtime == FileTime::Now {
         out.push_str(" now");
     }
-    if !transfer.follow {
+    if transfer.max_redirects < crate::request::REDIRECTS_TAKEN_FOR_GRANTED {
         out.push_str(" nofollow");
     }
     if !transfer.variant.is_empty() {
