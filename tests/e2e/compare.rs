@@ -69,8 +69,12 @@ fn wire(requests: &[Request]) -> Vec<String> {
         .map(|request| {
             // The boundary of a form's parts is drawn by lot.
             let fixed = |header: &&(String, String)| !header.1.starts_with("multipart/");
-            let headers: Vec<String> =
-                request.headers.iter().filter(fixed).map(|(name, value)| format!("{name}: {value}")).collect();
+            let headers: Vec<String> = request
+                .headers
+                .iter()
+                .filter(fixed)
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
             format!("{} {} [{}] +{}", request.method, request.target, headers.join(", "), request.body)
         })
         .collect();

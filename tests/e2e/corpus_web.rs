@@ -29,7 +29,8 @@ fn wget_calls() {
 /// Every `of`th row of a tool's, from the `first`.
 fn part(tool: &str, first: usize, of: usize) -> Vec<Row> {
     let Some(text) = corpus() else { return Vec::new() };
-    let calls = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("the corpus is JSON lines"));
+    let calls =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).expect("the corpus is JSON lines"));
     let rows: Vec<Row> = calls.filter(|call| call["tool"] == tool).map(|call| row(&call)).collect();
     assert!(rows.len() > 50, "the corpus has {} calls of {tool}", rows.len());
     rows.into_iter().skip(first).step_by(of).collect()
@@ -54,7 +55,8 @@ fn row(call: &Value) -> Row {
         value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let outputs = texts(&call["outputs"]);
-    let words: Vec<String> = texts(&call["argv"]).iter().enumerate().map(|(at, word)| replaced(at, word)).collect();
+    let words: Vec<String> =
+        texts(&call["argv"]).iter().enumerate().map(|(at, word)| replaced(at, word)).collect();
     let env = call["env"].as_object().into_iter().flatten();
     let env: Vec<(String, String)> =
         env.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
@@ -72,7 +74,8 @@ fn row(call: &Value) -> Row {
         row = row.put(vcache_tests::Setup::Folder(PathBuf::from("work").join(folder), 0o755));
     }
     row = env.iter().filter(|(name, _)| name != "LANG").fold(row, |row, (name, value)| row.env(name, value));
-    let retries = call["argv"].as_array().is_some_and(|argv| argv.iter().any(|word| word == "--retry-connrefused"));
+    let retries =
+        call["argv"].as_array().is_some_and(|argv| argv.iter().any(|word| word == "--retry-connrefused"));
     if retries { row.patient() } else { row }
 }
 

@@ -19,5 +19,5 @@ mod words;
 
 pub use journal::{Entry, entries};
 pub use legs::check;
-pub use row::{Content, Expect, Row, Setup, any, cached, live, uncached};
+pub use row::{Content, Expect, Row, Setup, any, cached, live, uncached, warm};
 pub use words::split_words;

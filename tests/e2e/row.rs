@@ -12,6 +12,9 @@ use vcache_testkit::SETUP_TIME;
 pub enum Expect {
     /// Answered from the cache once it is warm: the same with the origin stopped and with the network cut.
     Cached,
+    /// Answered from the cache once other calls have filled it ([`Row::fill`]); not kept itself, since its outputs can't be
+    /// told apart.
+    Warm,
     /// Left to the real tool, with one of these counted reasons (`a|b`; `*` for any).
     Uncached(&'static str),
     /// Understood, but the answer is not one to keep (a 404): always the real tool's own.
@@ -62,6 +65,11 @@ pub struct Row {
 /// A call that the cache answers. `line` is split at blanks; single quotes keep them.
 pub fn cached(line: &str) -> Row {
     Row::new(line, Expect::Cached)
+}
+
+/// A call that the cache answers once its contents are there by way of [`Row::fill`].
+pub fn warm(line: &str) -> Row {
+    Row::new(line, Expect::Warm)
 }
 
 /// A call that is left to the real tool for one of `reasons` (`a|b`; `*` for any).

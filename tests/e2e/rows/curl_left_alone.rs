@@ -16,8 +16,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ("missing-value", "curl {o}/pool/a -o"),
         ("missing-value", "curl {o}/pool/a --output"),
         ("missing-value", "curl {o}/pool/a -fsSLo"),
-        ("bad-value", "curl --retry many {o}/pool/a"),
-        ("bad-value", "curl -m soon {o}/pool/a"),
         ("headers-only", "curl -I {o}/pool/a"),
         ("headers-only", "curl -sI {o}/status/404/a"),
         ("headers-only", "curl --output out --silent --head --fail {o}/pool/a"),

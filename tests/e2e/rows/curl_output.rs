@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use vcache_testkit::LAST_MODIFIED;
-use vcache_tests::{Content, Row, Setup, any, cached, live};
+use vcache_tests::{Content, Row, Setup, any, cached, live, uncached, warm};
 
 pub(crate) fn rows() -> Vec<Row> {
     [stdout(), output(), remote_name(), several(), globs(), folders(), existing(), resumed()].concat()
@@ -23,7 +23,7 @@ fn stdout() -> Vec<Row> {
         cached("curl -s {o}/empty/e"),
         cached("curl -s {o}/chunked/c"),
         cached("curl -s {o}/close/c"),
-        cached("curl -s {o}/pool/a {o}/pool/b"),
+        warm("curl -s {o}/pool/a {o}/pool/b").fill("curl -s -o x {o}/pool/a -o y {o}/pool/b"),
         cached("curl -# {o}/pool/a"),
         cached("curl --no-progress-meter {o}/pool/a"),
         cached("curl -N -s {o}/pool/a"),
@@ -58,7 +58,7 @@ fn output() -> Vec<Row> {
         cached("curl -s -o out {o}/s400000/a"),
         cached("curl -o out {o}/empty/e"),
         cached("curl -o out {o}/chunked/e"),
-        cached("curl -o /dev/null {o}/pool/a"),
+        uncached("output-name", "curl -o /dev/null {o}/pool/a"),
         cached("curl -o /dev/stdout -s {o}/pool/a"),
         cached("sh -c 'umask 027; exec curl -so out {o}/pool/a'"),
         cached("sh -c 'umask 077; exec curl -sO {o}/pool/a'"),
@@ -105,7 +105,7 @@ fn several() -> Vec<Row> {
         cached("curl -o a {o}/pool/a --next -o b {o}/pool/b"),
         cached("curl -s -o a {o}/pool/a --next -R -o b {o}/pool/b"),
         cached("curl -o a {o}/pool/a -: -fsSL {o}/redir/1/pool/b"),
-        cached("curl -s -o both {o}/pool/a -o both {o}/pool/b"),
+        warm("curl -s -o both {o}/pool/a -o both {o}/pool/b").fill("curl -s -o x {o}/pool/a -o y {o}/pool/b"),
         any("curl -Z -o a {o}/pool/a -o b {o}/pool/b"),
         any("curl --parallel --parallel-max 2 -OO {o}/pool/a {o}/pool/b"),
         any("curl -o a -o spare {o}/pool/a"),
@@ -121,7 +121,7 @@ fn globs() -> Vec<Row> {
         cached("curl -s -o 'f#1' '{o}/pool/n[1-3]'"),
         cached("curl -s -o '#1-#2' '{o}/pool/{a,b}[1-2]'"),
         cached("curl -s -O '{o}/pool/n[01-03].deb'"),
-        cached("curl -s '{o}/pool/n[1-5:2]'"),
+        warm("curl -s '{o}/pool/n[1-5:2]'").fill("curl -s -O '{o}/pool/n[1-5:2]'"),
         cached("curl -s -o '#1' '{o}/pool/[a-c]'"),
         any("curl -s -g -o out '{o}/pool/n[1-3]'"),
         any("curl -s --globoff -O '{o}/pool/{a,b}'"),
@@ -157,7 +157,7 @@ fn existing() -> Vec<Row> {
         cached("curl -o out {o}/pool/a").put(with_mode(0o400)),
         cached("curl -o out {o}/pool/a").file("target", "old").put(link("work/out", "target")),
         cached("curl -o out {o}/pool/a").put(link("work/out", "not-yet")),
-        cached("curl -o out {o}/pool/a").put(link("work/out", "/dev/null")),
+        uncached("output-name", "curl -o out {o}/pool/a").put(link("work/out", "/dev/null")),
         cached("curl -o out {o}/pool/a")
             .file("first", "old")
             .put(Setup::Hard("work/out".into(), "work/first".into())),
@@ -179,9 +179,9 @@ fn resumed() -> Vec<Row> {
             .fill(elsewhere),
         cached("curl -C- -R -o out {o}/s9000/a")
             .copy_of("out", path, Some(4000), 1_000_000_000)
-            .fill("wget -q -O elsewhere {o}/s9000/a"),
+            .fill("curl -s -o elsewhere {o}/s9000/a"),
         any("curl -C - -o out {o}/s9000/a").copy_of("out", path, None, LAST_MODIFIED),
-        any("curl -C - -o out {o}/s9000/a").file("out", "not how it begins"),
+        any("curl -C - -o out {o}/s9000/a").file("out", "not how it begins").unpinned(),
         any("curl -C - -o out {o}/norange/s9000/a").file("out", "not how it begins"),
         any("curl -C 100 -o out {o}/s9000/a").unpinned(),
     ]

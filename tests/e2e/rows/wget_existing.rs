@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use vcache_testkit::LAST_MODIFIED;
-use vcache_tests::{Row, Setup, any, cached};
+use vcache_tests::{Row, Setup, any, cached, uncached};
 
 /// Later than everything that the origin has.
 const LATER: u64 = LAST_MODIFIED + 86_400;
@@ -33,7 +33,7 @@ fn plain() -> Vec<Row> {
             1,
             0o400,
         )),
-        cached("wget {o}/pool/a.deb").put(Setup::Folder("work/a.deb".into(), 0o755)),
+        any("wget {o}/pool/a.deb").put(Setup::Folder("work/a.deb".into(), 0o755)),
         any("wget --backups=2 {o}/pool/a.deb").file("a.deb", "mine"),
         any("wget --unlink -O out {o}/pool/a.deb").file("out", "mine"),
     ]
@@ -63,9 +63,18 @@ fn no_clobber() -> Vec<Row> {
     vec![
         cached("wget -nc {o}/source/T/Tenjin/Tenjin-1.1.1.tar.gz"),
         cached("wget --no-clobber {o}/pool/a.deb"),
-        cached("wget -nc {o}/pool/a.deb").file("a.deb", "mine").pin("/pool/a.deb").fill(elsewhere),
-        cached("wget -nc -P sub {o}/pool/a.deb").file("sub/a.deb", "mine").pin("/pool/a.deb").fill(elsewhere),
-        cached("wget -nc -O out {o}/pool/a.deb").file("out", "mine").pin("/pool/a.deb").fill(elsewhere),
+        uncached("output-name", "wget -nc {o}/pool/a.deb")
+            .file("a.deb", "mine")
+            .pin("/pool/a.deb")
+            .fill(elsewhere),
+        uncached("output-name", "wget -nc -P sub {o}/pool/a.deb")
+            .file("sub/a.deb", "mine")
+            .pin("/pool/a.deb")
+            .fill(elsewhere),
+        uncached("output-name", "wget -nc -O out {o}/pool/a.deb")
+            .file("out", "mine")
+            .pin("/pool/a.deb")
+            .fill(elsewhere),
         cached("wget -nc -O out {o}/pool/a.deb"),
         cached("wget -nc {o}/pool/a.deb {o}/pool/b.deb").file("a.deb", "mine"),
         cached("wget -q -nc {o}/pool/a.deb").file("a.deb.1", "not the name"),
@@ -87,7 +96,7 @@ fn resumed() -> Vec<Row> {
         cached("wget --continue {o}/s9000/a.deb")
             .copy_of("a.deb", path, Some(0), 1_000_000_000)
             .fill(elsewhere),
-        any("wget -c {o}/s9000/a.deb").file("a.deb", "not how it begins"),
+        any("wget -c {o}/s9000/a.deb").file("a.deb", "not how it begins").unpinned(),
         any("wget -c {o}/s10/a.deb").file("a.deb", "longer than the whole content"),
         any("wget -c {o}/norange/s9000/a.deb").copy_of("a.deb", "/norange/s9000/a.deb", Some(4000), 1),
         any("wget -c -O- {o}/s9000/a.deb"),
@@ -109,6 +118,6 @@ fn links() -> Vec<Row> {
             .put(link("work/sub", "real")),
         any("wget -N {o}/pool/a.deb").file("first", "old").put(hard("work/a.deb", "work/first")),
         any("wget -N {o}/pool/a.deb").file("target", "old").put(link("work/a.deb", "target")),
-        cached("wget -O out {o}/pool/a.deb").put(link("work/out", "/dev/null")),
+        uncached("output-name", "wget -O out {o}/pool/a.deb").put(link("work/out", "/dev/null")),
     ]
 }

@@ -89,7 +89,7 @@ fn destinations() {
     check("http://h/a -qO -", "http://h/a > -");
     check("-O f -O g http://h/a", "http://h/a > =g");
     check("-O f http://h/a http://h/b", "! shared-output -O");
-    check("-O- http://h/a http://h/b", "! shared-output -O");
+    check("-O- http://h/a http://h/b", "http://h/a > -; http://h/b > -");
     check("-P d http://h/a", "http://h/a > d|a");
     check("-Pd/ http://h/a", "http://h/a > d/|a");
     check("--directory-prefix=/t http://h/a", "http://h/a > /t|a");
