@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, generate, hooks, ls, run, stats};
+use crate::commands::{config, doctor, explain, gc, generate, hooks, ls, run, stats, verify};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that are not to break, nor to differ
@@ -32,6 +32,8 @@ enum Command {
     Explain(explain::Explain),
     Stats(stats::Stats),
     Ls(ls::Ls),
+    Verify(verify::Verify),
+    Gc(gc::Gc),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -51,6 +53,8 @@ impl Cli {
             Command::Explain(command) => command.run(&context),
             Command::Stats(command) => command.run(&context),
             Command::Ls(command) => command.run(&context),
+            Command::Verify(command) => command.run(&context),
+            Command::Gc(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Hooks(command) => command.run(&context),

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use vcache_shim::{Host, Messages, Origin, Settings, cache};
+use vcache_shim::{Host, Origin, Settings, cache};
 use vcache_store::Store;
 
 use crate::output;
@@ -87,13 +87,17 @@ impl Context {
         if !is_cache(&path) {
             // What was typed must be there; what follows from the surroundings may not have been needed yet.
             if self.cache_option || (path.exists() && !path.is_dir()) {
-                bail!("{}: is not a cache ({why}); a cache is made by the first build that uses it", path.display());
+                bail!(
+                    "{}: is not a cache ({why}); a cache is made by the first build that uses it",
+                    path.display()
+                );
             }
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let store = cache::open(&self.host, &self.settings)
-            .with_context(|| format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display()))?;
+        let store = cache::open(&self.host, &self.settings).with_context(|| {
+            format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
+        })?;
         Ok(Some(store))
     }
 }
@@ -105,7 +109,8 @@ pub(crate) fn is_cache(dir: &Path) -> bool {
 
 /// Messages of the level that the settings ask for: for what may be silenced.
 pub(crate) fn is_quiet(settings: &Settings) -> bool {
-    vcache_shim::Level::parse(settings.get("VCACHE_LOG")).is_some_and(|level| level < vcache_shim::Level::Warn)
+    vcache_shim::Level::parse(settings.get("VCACHE_LOG"))
+        .is_some_and(|level| level < vcache_shim::Level::Warn)
 }
 
 #[cfg(test)]
@@ -124,7 +129,10 @@ mod tests {
         assert_eq!(given.cache_dir(), Some(CacheDir { path: "/work/a".into(), why: "--cache".into() }));
         assert_eq!(given.origin("VCACHE_DIR"), "--cache");
         let set = context(&[("VCACHE_DIR", "/b")], None);
-        assert_eq!(set.cache_dir(), Some(CacheDir { path: "/b".into(), why: "VCACHE_DIR (environment)".into() }));
+        assert_eq!(
+            set.cache_dir(),
+            Some(CacheDir { path: "/b".into(), why: "VCACHE_DIR (environment)".into() })
+        );
     }
 
     #[test]
@@ -138,7 +146,9 @@ mod tests {
 
     #[test]
     fn quiet_is_below_warn() {
-        for (level, quiet) in [("off", true), ("error", true), ("warn", false), ("debug", false), ("odd", false)] {
+        for (level, quiet) in
+            [("off", true), ("error", true), ("warn", false), ("debug", false), ("odd", false)]
+        {
             assert_eq!(is_quiet(&context(&[("VCACHE_LOG", level)], None).settings), quiet, "{level}");
         }
     }

@@ -91,7 +91,8 @@ pub(crate) fn version_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| format!("{}: can't be read", folder.display()))?;
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("{}: can't be read", folder.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("{}: can't be read", folder.display()))?;
             let path = entry.path();
@@ -144,7 +145,8 @@ mod tests {
         fs::write(dir.path().join("versions-web"), "").unwrap();
         symlink(dir.path(), deep.join("loop")).unwrap();
         let found = version_files(dir.path()).unwrap();
-        let expected = [deep.join("versions-web"), deep.join("versions-web-amd64"), dir.path().join("versions-web")];
+        let expected =
+            [deep.join("versions-web"), deep.join("versions-web-amd64"), dir.path().join("versions-web")];
         assert_eq!(found, expected);
         assert!(version_files(&dir.path().join("none")).unwrap_err().to_string().contains("none"));
     }
@@ -153,7 +155,6 @@ mod tests {
     fn only_added_lines_are_read_unless_the_file_was_cut() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("log");
-        fs::write(&file, "one\ntwo\n\xff").unwrap();
         fs::write(&file, b"one\ntwo\n\xff\n").unwrap();
         let lines = |from| lines_from(&file, from).unwrap().collect::<Vec<_>>();
         assert_eq!(lines(4), ["two", "\u{fffd}"]);

@@ -66,7 +66,9 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Rows with aligned columns, two blanks between them. Columns named in `right` are aligned to the right.
 pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
@@ -74,7 +76,8 @@ pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.chars().count());
             let gap = if column == 0 { "" } else { "  " };
-            let (before, behind) = if right.contains(&column) { (pad.as_str(), "") } else { ("", pad.as_str()) };
+            let (before, behind) =
+                if right.contains(&column) { (pad.as_str(), "") } else { ("", pad.as_str()) };
             line.extend([gap, before, cell, behind]);
         }
         text.push_str(line.trim_end());
@@ -103,7 +106,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_went_away_is_known_through_context() {
-        let error = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing to stdout");
+        let error =
+            anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing to stdout");
         assert!(is_broken_pipe(&error));
         assert!(!is_broken_pipe(&anyhow::anyhow!("other")));
     }

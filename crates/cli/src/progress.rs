@@ -27,7 +27,11 @@ impl Progress {
         }
         self.last = Instant::now();
         self.shown = true;
-        let line = if self.terminal { format!("\r\x1b[Kvcache: {}", text()) } else { format!("vcache: {}\n", text()) };
+        let line = if self.terminal {
+            format!("\r\x1b[Kvcache: {}", text())
+        } else {
+            format!("vcache: {}\n", text())
+        };
         let _ = io::stderr().write_all(line.as_bytes());
     }
 }

@@ -34,7 +34,10 @@ pub(crate) fn folder(host: &Host) -> Result<Folder> {
     if let Some(dir) = host.env(VARIABLE) {
         let path = host.cwd().join(dir);
         if !path.join(EXECUTABLE).exists() {
-            bail!("{VARIABLE}={}: there is no {EXECUTABLE}; unset it, or name a folder of shims", path.display());
+            bail!(
+                "{VARIABLE}={}: there is no {EXECUTABLE}; unset it, or name a folder of shims",
+                path.display()
+            );
         }
         return Ok(Folder { path, _links: None });
     }
@@ -61,7 +64,9 @@ pub(crate) fn executable(host: &Host) -> Result<PathBuf> {
 }
 
 fn missing() -> String {
-    format!("no {EXECUTABLE} found; run ./install.sh, or set {VARIABLE} to a folder with {EXECUTABLE} and its links")
+    format!(
+        "no {EXECUTABLE} found; run ./install.sh, or set {VARIABLE} to a folder with {EXECUTABLE} and its links"
+    )
 }
 
 fn installed() -> Option<PathBuf> {
@@ -84,7 +89,12 @@ pub(crate) fn in_path(host: &Host) -> Option<PathBuf> {
 /// It can't be started.
 pub(crate) fn names(executable: &Path) -> Result<Vec<String>> {
     let printed = process::output(executable, &[], &[])?;
-    Ok(String::from_utf8_lossy(&printed).lines().map(str::trim).filter(|l| !l.is_empty()).map(str::to_owned).collect())
+    Ok(String::from_utf8_lossy(&printed)
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// What the executable says about the reasons that it counts: name and one line for people. Empty where it can't be

@@ -52,8 +52,9 @@ impl Surroundings {
             files::link(lock, &versions)?;
         }
         let path = std::iter::once(shims.path.clone()).chain(context.host.path());
-        let path = std::env::join_paths(path)
-            .with_context(|| format!("{}: a folder with `:` in its name can't be in PATH", shims.path.display()))?;
+        let path = std::env::join_paths(path).with_context(|| {
+            format!("{}: a folder with `:` in its name can't be in PATH", shims.path.display())
+        })?;
         let mut env: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), path),
             ("VCACHE_BUILDINFO".into(), buildinfo.path().into()),
@@ -66,7 +67,9 @@ impl Surroundings {
         }
         match context.cache_dir() {
             Some(dir) => env.push(("VCACHE_DIR".into(), dir.path.into())),
-            None => output::warn("no cache directory, so nothing is kept: give --cache DIR, or set VCACHE_DIR or HOME"),
+            None => output::warn(
+                "no cache directory, so nothing is kept: give --cache DIR, or set VCACHE_DIR or HOME",
+            ),
         }
         Ok(Surroundings { env, buildinfo, _shims: shims })
     }

@@ -166,6 +166,9 @@ mod tests {
         assert_eq!(Tally::of(LOG.lines().map(str::to_owned), 3500).calls, 2);
         let none = Tally::of(std::iter::empty(), 0);
         assert_eq!(none.hit_rate, None);
-        assert_eq!(none.line(), "0 calls: 0 hits, 0 misses, 0 passthroughs; 0 B from the network, 0 B from the cache");
+        assert_eq!(
+            none.line(),
+            "0 calls: 0 hits, 0 misses, 0 passthroughs; 0 B from the network, 0 B from the cache"
+        );
     }
 }

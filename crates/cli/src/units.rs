@@ -13,7 +13,8 @@ const AGES: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86400), 
 /// # Errors
 /// A message for the user where it is no size, or one beyond 2^64 bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size: write a number and K, M, G or T (powers of 1024), as in 50G");
+    let wrong =
+        || format!("{text:?} is not a size: write a number and K, M, G or T (powers of 1024), as in 50G");
     let upper = text.trim().to_ascii_uppercase();
     let bare = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B')).unwrap_or(&upper);
     let (number, unit) = SIZES
@@ -101,7 +102,19 @@ mod tests {
         ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "G", "-1G", "1.5", "1e3K", "nanG", "50X", "5iB", "1.2.3M", "99999999999T", "18446744073709551616"] {
+        for text in [
+            "",
+            "G",
+            "-1G",
+            "1.5",
+            "1e3K",
+            "nanG",
+            "50X",
+            "5iB",
+            "1.2.3M",
+            "99999999999T",
+            "18446744073709551616",
+        ] {
             let message = parse_size(text).expect_err(text);
             assert!(message.contains("50G"), "{message}");
         }
@@ -109,10 +122,14 @@ mod tests {
 
     #[test]
     fn ages_are_read() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("15m", 900), ("12h", 43200), ("7d", 604_800), ("2w", 1_209_600)] {
+        for (text, seconds) in
+            [("0s", 0), ("90s", 90), ("15m", 900), ("12h", 43200), ("7d", 604_800), ("2w", 1_209_600)]
+        {
             assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "7", "d", "-1d", "1.5h", "7D", "7 days", "99999999999999999999w", "18446744073709551615w"] {
+        for text in
+            ["", "7", "d", "-1d", "1.5h", "7D", "7 days", "99999999999999999999w", "18446744073709551615w"]
+        {
             assert!(parse_age(text).is_err(), "{text}");
         }
     }
@@ -138,7 +155,10 @@ mod tests {
         for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m"), (7199, "1h"), (86400 * 9, "9d")] {
             assert_eq!(age(seconds), text);
         }
-        assert_eq!((count(1, "miss"), count(0, "hit"), count(3, "miss")), ("1 miss".into(), "0 hits".into(), "3 misses".into()));
+        assert_eq!(
+            (count(1, "miss"), count(0, "hit"), count(3, "miss")),
+            ("1 miss".into(), "0 hits".into(), "3 misses".into())
+        );
         assert_eq!((percent(1, 3), percent(0, 0)), (Some("33.3 %".into()), None));
     }
 }

@@ -81,7 +81,8 @@ fn gather(context: &Context) -> Facts {
         help: variable.help,
     });
     let mut problems = problems(context);
-    let cache = context.cache_dir().map(|dir| Cache { exists: dir.path.is_dir(), dir: dir.path, why: dir.why });
+    let cache =
+        context.cache_dir().map(|dir| Cache { exists: dir.path.is_dir(), dir: dir.path, why: dir.why });
     if cache.is_none() {
         problems.push("no cache directory: set VCACHE_DIR or HOME".to_owned());
     }
@@ -98,7 +99,10 @@ pub(crate) fn problems(context: &Context) -> Vec<String> {
     problems.dedup();
     let level = context.settings.get("VCACHE_LOG");
     if vcache_shim::Level::parse(level).is_none() {
-        problems.push(format!("VCACHE_LOG={level:?} ({}) is not understood; using warn", context.origin("VCACHE_LOG")));
+        problems.push(format!(
+            "VCACHE_LOG={level:?} ({}) is not understood; using warn",
+            context.origin("VCACHE_LOG")
+        ));
     }
     if vcache_shim::settings::hook_skipped(&context.host) {
         problems.push("SKIP_BUILD_HOOK=y: every shim is a plain exec of its real tool".to_owned());
@@ -173,7 +177,10 @@ fn words(policy: &Effective) -> String {
     };
     let mut words = vec![cache.to_owned()];
     words.push(if policy.versioned {
-        format!("pins hold ({} on mismatch) and new ones are recorded as {}", policy.on_mismatch, policy.pin_digest)
+        format!(
+            "pins hold ({} on mismatch) and new ones are recorded as {}",
+            policy.on_mismatch, policy.pin_digest
+        )
     } else {
         "versions float".to_owned()
     });

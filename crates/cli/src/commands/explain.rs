@@ -65,7 +65,11 @@ impl Explain {
         let name = typed.file_name().unwrap_or(typed.as_os_str());
         let names = shims::names(&executable)?;
         if !names.iter().any(|n| OsStr::new(n) == name) {
-            bail!("{}: has no shim, so it runs untouched; there are shims for: {}", name.display(), names.join(", "));
+            bail!(
+                "{}: has no shim, so it runs untouched; there are shims for: {}",
+                name.display(),
+                names.join(", ")
+            );
         }
         if typed.components().count() > 1 {
             output::note(format_args!(
@@ -86,7 +90,8 @@ impl Explain {
             }
             self.ask_as_run(context, &executable, &args)?
         } else {
-            let dir = context.cache_dir().map(|dir| (OsString::from("VCACHE_DIR"), dir.path.into_os_string()));
+            let dir =
+                context.cache_dir().map(|dir| (OsString::from("VCACHE_DIR"), dir.path.into_os_string()));
             ask(&executable, &args, dir.as_slice())?
         };
         output::facts(self.json, &facts, render)?;

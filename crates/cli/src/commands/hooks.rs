@@ -51,7 +51,8 @@ struct Link {
 impl Hooks {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let folder = self.dir.map(|dir| context.host.cwd().join(dir));
-        let folder = folder.or_else(|| shims::in_path(&context.host)).unwrap_or_else(|| "/usr/local/sbin".into());
+        let folder =
+            folder.or_else(|| shims::in_path(&context.host)).unwrap_or_else(|| "/usr/local/sbin".into());
         let facts = Facts { action: self.action, links: change(self.action, &folder)?, folder };
         output::facts(self.json, &facts, render)?;
         let foreign: Vec<_> = facts.links.iter().filter(|link| link.change == "foreign").collect();
@@ -67,7 +68,10 @@ impl Hooks {
 fn change(action: Action, folder: &Path) -> Result<Vec<Link>> {
     let executable = folder.join(EXECUTABLE);
     if !executable.exists() {
-        bail!("{}: there is no {EXECUTABLE}; name its folder with --dir, or run ./install.sh", folder.display());
+        bail!(
+            "{}: there is no {EXECUTABLE}; name its folder with --dir, or run ./install.sh",
+            folder.display()
+        );
     }
     let names = shims::names(&executable)?;
     let (changes, doing) = match action {
@@ -91,7 +95,10 @@ fn render(facts: &Facts) -> String {
     if facts.links.is_empty() {
         return format!("{}: no links to change\n", facts.folder.display());
     }
-    let rows: Vec<_> =
-        facts.links.iter().map(|link| vec![link.change.to_owned(), link.path.display().to_string()]).collect();
+    let rows: Vec<_> = facts
+        .links
+        .iter()
+        .map(|link| vec![link.change.to_owned(), link.path.display().to_string()])
+        .collect();
     output::table(&rows, &[])
 }

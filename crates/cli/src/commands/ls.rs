@@ -59,7 +59,8 @@ struct Entry {
 
 impl Ls {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
-        let (mut entries, unreadable) = context.store()?.map_or_else(Default::default, |store| gather(&store));
+        let (mut entries, unreadable) =
+            context.store()?.map_or_else(Default::default, |store| gather(&store));
         if let Some(pattern) = &self.pattern {
             entries.retain(|entry| matches(pattern, &entry.url));
         }
@@ -85,7 +86,8 @@ fn gather(store: &Store) -> (Vec<Entry>, u64) {
         };
         // A use touches the record.
         let touched = path.metadata().and_then(|m| m.modified()).ok();
-        let last_use = touched.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(record.fetched, |d| d.as_secs());
+        let last_use =
+            touched.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(record.fetched, |d| d.as_secs());
         let (url, variant) = match record.key.split_once('\n') {
             Some((url, variant)) => (url.to_owned(), Some(variant.to_owned())),
             None => (record.key, None),
@@ -147,7 +149,8 @@ fn matches(pattern: &str, url: &str) -> bool {
 fn render(facts: &Facts, now: u64) -> String {
     let mut rows = vec![["SIZE", "LAST USE", "SHA256", "URL"].map(str::to_owned).to_vec()];
     rows.extend(facts.entries.iter().map(|entry| {
-        let variant = entry.variant.as_ref().map(|v| format!(" [{}]", v.replace('\n', "; "))).unwrap_or_default();
+        let variant =
+            entry.variant.as_ref().map(|v| format!(" [{}]", v.replace('\n', "; "))).unwrap_or_default();
         vec![
             units::size(entry.size),
             units::age(now.saturating_sub(entry.last_use)),

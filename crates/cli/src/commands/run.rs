@@ -35,7 +35,9 @@ impl Run {
         let lock = files::make_folder(&context.host.cwd().join(&self.project.versions))?;
         let mut around = Surroundings::new(context, &self.project, &lock)?;
         if vcache_shim::settings::hook_skipped(&context.host) {
-            output::warn("SKIP_BUILD_HOOK=y: every shim is a plain exec, nothing is pinned or cached; unset it");
+            output::warn(
+                "SKIP_BUILD_HOOK=y: every shim is a plain exec, nothing is pinned or cached; unset it",
+            );
         }
         let (log, seen) = log(context, &around);
         around.env.push((LOG.into(), log.clone().into()));
@@ -67,7 +69,9 @@ fn log(context: &Context, around: &Surroundings) -> (PathBuf, u64) {
 fn not_started(program: &OsString, error: &io::Error) -> u8 {
     let program = program.display();
     if error.kind() == io::ErrorKind::NotFound {
-        output::error(format_args!("{program}: command not found; look for it in PATH, or check its spelling"));
+        output::error(format_args!(
+            "{program}: command not found; look for it in PATH, or check its spelling"
+        ));
         vcache_shim::exit::NO_REAL_TOOL
     } else {
         output::error(format_args!("{program}: can't be executed: {error}"));

@@ -80,7 +80,8 @@ impl Stats {
             None => match context.store()? {
                 Some(store) => {
                     let dir = store.dir().display();
-                    let events = store.events().with_context(|| format!("{dir}: its events can't be read"))?;
+                    let events =
+                        store.events().with_context(|| format!("{dir}: its events can't be read"))?;
                     Tally::of(events, since)
                 }
                 None => Tally::default(),
@@ -142,7 +143,13 @@ fn render(facts: &Facts) -> String {
     };
     let reason = |r: &Reason| vec![r.calls.to_string(), r.reason.clone(), r.help.clone().unwrap_or_default()];
     section("Passed through, why", facts.reasons.iter().map(reason).collect());
-    let url = |u: &Url| vec![units::size(u.bytes), format!("{}, {}", units::count(u.calls, "call"), units::count(u.hits, "hit")), u.url.clone()];
+    let url = |u: &Url| {
+        vec![
+            units::size(u.bytes),
+            format!("{}, {}", units::count(u.calls, "call"), units::count(u.hits, "hit")),
+            u.url.clone(),
+        ]
+    };
     section("Most bytes", facts.top_urls.iter().map(url).collect());
     let uncached = |u: &Uncached| vec![u.calls.to_string(), u.why.clone(), u.url.clone()];
     section("Not cached", facts.top_uncached.iter().map(uncached).collect());
@@ -156,7 +163,8 @@ mod tests {
     fn lines() -> impl Iterator<Item = String> {
         let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048}"#;
         let miss = r#"{"time":1,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048}"#;
-        let range = r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"range","url":"http://h.example/b"}"#;
+        let range =
+            r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"range","url":"http://h.example/b"}"#;
         let odd = r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"odd"}"#;
         [hit, miss, range, range, odd].into_iter().map(str::to_owned)
     }

@@ -6,9 +6,6 @@
 )]
 
 mod facts;
-mod hooks;
 mod run;
 mod sandbox;
-mod stats;
 mod upkeep;
-mod usage;

@@ -35,7 +35,8 @@ fn offline_update_and_another_lock_folder() {
     assert_eq!(done.stdout, "y\n");
     assert!(sandbox.path("work/a/lock").is_dir());
     sandbox.write("work/lock/versions-web", "pins");
-    let script = "ls -A $VCACHE_BUILDINFO/versions | wc -l; cat $VCACHE_BUILDINFO/build-versions/versions-web";
+    let script =
+        "ls -A $VCACHE_BUILDINFO/versions | wc -l; cat $VCACHE_BUILDINFO/build-versions/versions-web";
     assert_eq!(shell(&sandbox, &["--update", "--versions", "lock"], script).expect(0).stdout, "0\npins");
     let done = sandbox.vcache(&["run", "--update", "--offline", "--", "true"]).expect(2);
     assert!(done.stderr.contains("--offline"), "{}", done.stderr);
@@ -61,7 +62,9 @@ fn calls_are_summed_up_at_the_end() {
 #[test]
 fn the_childs_end_is_ours() {
     let sandbox = Sandbox::new();
-    for (script, status) in [("exit 0", 0), ("exit 7", 7), ("exit 118", 118), ("kill -9 $$", 137), ("kill -15 $$", 143)] {
+    for (script, status) in
+        [("exit 0", 0), ("exit 7", 7), ("exit 118", 118), ("kill -9 $$", 137), ("kill -15 $$", 143)]
+    {
         let done = shell(&sandbox, &[], script).expect(status);
         assert!(done.stderr.contains("0 calls"), "{}", done.stderr);
     }
@@ -163,7 +166,11 @@ fn explain_with_settings_uses_them() {
 fn explain_knows_what_has_no_shim_and_when_there_is_none_at_all() {
     let mut sandbox = Sandbox::new();
     let done = sandbox.vcache(&["explain", "--", "make", "-j4"]).expect(1);
-    assert!(done.stderr.contains("make: has no shim") && done.stderr.contains("wget, curl"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("make: has no shim") && done.stderr.contains("wget, curl"),
+        "{}",
+        done.stderr
+    );
     sandbox.unset("VCACHE_SHIMS");
     let done = sandbox.vcache(&["explain", "--", "wget"]).expect(1);
     assert!(done.stderr.contains("no vcache-shim found; run ./install.sh"), "{}", done.stderr);

@@ -48,7 +48,8 @@ impl Done {
     /// Stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in:\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e} in:\n{}\n{}", self.stdout, self.stderr))
     }
 }
 
@@ -68,9 +69,12 @@ impl Sandbox {
         for name in ["wget", "curl"] {
             symlink("vcache-shim", sandbox.path("shims").join(name)).unwrap();
         }
-        for (name, folder) in
-            [("HOME", "home"), ("VCACHE_DIR", "cache"), ("VCACHE_SHIMS", "shims"), ("VCACHE_BUILDINFO", "buildinfo")]
-        {
+        for (name, folder) in [
+            ("HOME", "home"),
+            ("VCACHE_DIR", "cache"),
+            ("VCACHE_SHIMS", "shims"),
+            ("VCACHE_BUILDINFO", "buildinfo"),
+        ] {
             sandbox.set(name, sandbox.path(folder).to_str().unwrap());
         }
         sandbox.set("PATH", "/usr/bin:/bin");

@@ -15,7 +15,11 @@ const LEFTOVER: Duration = Duration::from_secs(3600);
 
 pub(super) fn checks(context: &Context) -> Vec<Check> {
     let Some(dir) = context.cache_dir() else {
-        return vec![Check::fail("cache", "no setting names a directory", "give --cache DIR, or set VCACHE_DIR or HOME")];
+        return vec![Check::fail(
+            "cache",
+            "no setting names a directory",
+            "give --cache DIR, or set VCACHE_DIR or HOME",
+        )];
     };
     let mut checks = vec![directory(&dir)];
     let nearest = dir.path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/")).to_owned();
@@ -48,11 +52,19 @@ fn directory(dir: &CacheDir) -> Check {
         return Check::fail("cache", detail, "make the directory, or name another one with VCACHE_DIR");
     }
     if !path.is_dir() {
-        return Check::fail("cache", format!("{shown} is not a directory"), "move it away, or set VCACHE_DIR");
+        return Check::fail(
+            "cache",
+            format!("{shown} is not a directory"),
+            "move it away, or set VCACHE_DIR",
+        );
     }
     if let Err(error) = files::probe(path) {
         let detail = format!("{shown} can't be written: {error}");
-        return Check::warn("cache", detail, "answers still come from it, but nothing new is kept; check its owner and mode");
+        return Check::warn(
+            "cache",
+            detail,
+            "answers still come from it, but nothing new is kept; check its owner and mode",
+        );
     }
     Check::ok("cache", shown)
 }
@@ -83,7 +95,8 @@ fn format(context: &Context) -> Check {
     match context.store() {
         Ok(_) => Check::ok("format", "known"),
         Err(error) => {
-            let advice = "builds go on without it; use a newer vcache, or name another directory with VCACHE_DIR";
+            let advice =
+                "builds go on without it; use a newer vcache, or name another directory with VCACHE_DIR";
             Check::fail("format", format!("{:#}", error.root_cause()), advice)
         }
     }
@@ -133,7 +146,12 @@ fn leftovers(tmp: &Path) -> Check {
 fn quarantine(folder: &Path) -> Option<Check> {
     let found = files::entries(folder);
     let size = found.iter().map(|(_, data)| data.len()).sum();
-    let detail = format!("{}, {}, in {}", units::count(found.len() as u64, "blob"), units::size(size), folder.display());
+    let detail = format!(
+        "{}, {}, in {}",
+        units::count(found.len() as u64, "blob"),
+        units::size(size),
+        folder.display()
+    );
     let advice = "content was damaged on the disk and fetched again: check the disk, then remove these files";
     (!found.is_empty()).then(|| Check::warn("quarantine", detail, advice))
 }

@@ -87,7 +87,9 @@ fn render(facts: &Facts) -> String {
             Status::Fail => "FAIL",
         };
         rows.push(vec![word.to_owned(), check.name.clone(), check.detail.clone()]);
-        rows.extend(check.advice.iter().map(|advice| vec![String::new(), String::new(), format!("-> {advice}")]));
+        rows.extend(
+            check.advice.iter().map(|advice| vec![String::new(), String::new(), format!("-> {advice}")]),
+        );
     }
     let (checks, warnings, failures) = (facts.checks.len(), facts.warnings, facts.failures);
     format!("{}{checks} checks: {warnings} to look at, {failures} failed\n", output::table(&rows, &[]))
@@ -101,7 +103,8 @@ mod tests {
     fn advice_stands_below_what_was_found() {
         let checks = vec![Check::ok("a", "fine"), Check::fail("bcd", "broken", "mend it")];
         let text = render(&Facts { checks, warnings: 0, failures: 1 });
-        let expected = "ok    a    fine\nFAIL  bcd  broken\n           -> mend it\n2 checks: 0 to look at, 1 failed\n";
+        let expected =
+            "ok    a    fine\nFAIL  bcd  broken\n           -> mend it\n2 checks: 0 to look at, 1 failed\n";
         assert_eq!(text, expected);
     }
 }

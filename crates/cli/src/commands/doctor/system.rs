@@ -44,7 +44,10 @@ fn settings(context: &Context) -> Vec<Check> {
     if problems.is_empty() {
         return vec![Check::ok("settings", "understood")];
     }
-    problems.into_iter().map(|p| Check::warn("settings", p, "correct it; vcache config shows every setting")).collect()
+    problems
+        .into_iter()
+        .map(|p| Check::warn("settings", p, "correct it; vcache config shows every setting"))
+        .collect()
 }
 
 fn buildinfo(folder: &Path, is_default: bool) -> Check {
@@ -58,7 +61,11 @@ fn buildinfo(folder: &Path, is_default: bool) -> Check {
         };
     }
     if rustix::fs::access(folder, rustix::fs::Access::READ_OK | rustix::fs::Access::EXEC_OK).is_err() {
-        return Check::fail("buildinfo", format!("{shown} can't be read, so no pin holds"), "check its owner and mode");
+        return Check::fail(
+            "buildinfo",
+            format!("{shown} can't be read, so no pin holds"),
+            "check its owner and mode",
+        );
     }
     Check::ok("buildinfo", shown.to_string())
 }
@@ -83,7 +90,11 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
                     }));
                 }
                 Err(error) => {
-                    checks.push(Check::fail("version files", format!("{error:#}"), "check its owner and mode"));
+                    checks.push(Check::fail(
+                        "version files",
+                        format!("{error:#}"),
+                        "check its owner and mode",
+                    ));
                 }
             }
         }
@@ -103,10 +114,15 @@ fn newest_record(context: &Context) -> Option<u64> {
 
 fn clock(now: u64, newest: Option<u64>) -> Check {
     if now < PAST {
-        return Check::fail("clock", "it is set to a day before 2024", "set it: no certificate is valid on that day");
+        return Check::fail(
+            "clock",
+            "it is set to a day before 2024",
+            "set it: no certificate is valid on that day",
+        );
     }
     if newest.is_some_and(|newest| newest > now + DAY) {
-        let advice = "set this machine's clock, or that of the machine that shares the cache: gc goes by last use";
+        let advice =
+            "set this machine's clock, or that of the machine that shares the cache: gc goes by last use";
         return Check::warn("clock", "the cache holds records from the future", advice);
     }
     Check::ok("clock", "plausible")
@@ -118,7 +134,11 @@ fn certificates(named: Option<PathBuf>, known: &[PathBuf]) -> Check {
             return Check::ok("certificates", format!("{} (SSL_CERT_FILE)", file.display()));
         }
         let detail = format!("SSL_CERT_FILE={} is not there", file.display());
-        return Check::fail("certificates", detail, "correct or unset SSL_CERT_FILE: no https server can be trusted");
+        return Check::fail(
+            "certificates",
+            detail,
+            "correct or unset SSL_CERT_FILE: no https server can be trusted",
+        );
     }
     match known.iter().find(|file| file.is_file()) {
         Some(file) => Check::ok("certificates", file.display().to_string()),

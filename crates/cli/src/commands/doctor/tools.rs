@@ -22,7 +22,8 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
         }
     };
     let path: Vec<PathBuf> = host.path().into_iter().map(|dir| host.cwd().join(dir)).collect();
-    let mut checks = vec![Check::ok(EXECUTABLE, format!("{} serves {}", executable.display(), names.join(", ")))];
+    let mut checks =
+        vec![Check::ok(EXECUTABLE, format!("{} serves {}", executable.display(), names.join(", ")))];
     let own = FileId::of(&executable).ok();
     let found: Vec<_> = names.iter().map(|name| (name, Found::new(name, &path, own))).collect();
     if found.iter().all(|(_, found)| found.shims.is_empty()) {
@@ -85,7 +86,11 @@ impl Found {
             }
             ([(_, shim, _), (_, other, _), ..], Some(_)) => Check::warn(
                 tool,
-                format!("{} and {} are two copies of the shim, and a call goes through both", shim.display(), other.display()),
+                format!(
+                    "{} and {} are two copies of the shim, and a call goes through both",
+                    shim.display(),
+                    other.display()
+                ),
                 format!("remove {}", other.display()),
             ),
         }
@@ -151,7 +156,11 @@ mod tests {
             (&["r", "s"], Status::Warn, "0/wget comes before the shim 1/wget, so it is never asked"),
             (&["sd"], Status::Ok, "0/wget before 0/wget.vcache-real"),
             (&["s", "s", "r"], Status::Ok, "0/wget before 2/wget"),
-            (&["s", "c", "r"], Status::Warn, "0/wget and 1/wget are two copies of the shim, and a call goes through both"),
+            (
+                &["s", "c", "r"],
+                Status::Warn,
+                "0/wget and 1/wget are two copies of the shim, and a call goes through both",
+            ),
         ] {
             let (check, text) = judged(specification);
             assert_eq!((check.status, text.as_str()), (status, detail), "{specification:?}");

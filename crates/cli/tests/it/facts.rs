@@ -1,0 +1,65 @@
+//! The commands that print facts: `ls`, `stats`, `config`, `doctor`; and `hooks`, which changes links.
+
+use std::fs;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn ls_shows_what_is_kept() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.keep("http://h.example/a.tgz", b"content", 60);
+    sandbox.keep("http://h.example/b.deb", b"other", 0);
+    let done = sandbox.vcache(&["ls", "*.tgz"]).expect(0);
+    assert!(done.stdout.contains("a.tgz") && !done.stdout.contains("b.deb"), "{}", done.stdout);
+    let facts = sandbox.vcache(&["ls", "--json", "a.tgz"]).expect(0).json();
+    assert_eq!(
+        (facts["entries"][0]["sha256"].as_str(), facts["bytes"].as_u64()),
+        (Some(&*id.to_string()), Some(7))
+    );
+}
+
+#[test]
+fn stats_count_the_calls_of_a_build() {
+    let mut sandbox = Sandbox::new();
+    let line = |outcome: &str, extra: &str| {
+        format!("{{\"time\":1,\"tool\":\"wget\",\"outcome\":\"{outcome}\"{extra}}}\n")
+    };
+    let passed = line("passthrough", ",\"reason\":\"range\"");
+    let log =
+        sandbox.write("work/log", &(line("hit", ",\"bytes\":10") + &line("miss", ",\"bytes\":5") + &passed));
+    sandbox.set("VCACHE_BUILD_LOG", log.to_str().unwrap());
+    let done = sandbox.vcache(&["stats"]).expect(0);
+    assert!(done.stdout.contains("range"), "{}", done.stdout);
+    sandbox.vcache(&["stats", "--json"]).expect(0).json();
+}
+
+#[test]
+fn config_names_the_origin_of_each_setting() {
+    let sandbox = Sandbox::new();
+    sandbox.write("buildinfo/config/buildinfo.config", "export VCACHE_RETRY=3\n");
+    let done = sandbox.vcache(&["config"]).expect(0);
+    let line = done.stdout.lines().find(|line| line.contains("VCACHE_RETRY")).unwrap_or_default();
+    assert!(line.contains('3') && line.contains("buildinfo.config:1"), "{}", done.stdout);
+    sandbox.vcache(&["config", "--json"]).expect(0).json();
+}
+
+#[test]
+fn doctor_says_what_it_looked_at() {
+    let sandbox = Sandbox::new();
+    let done = sandbox.vcache(&["doctor"]);
+    assert!(done.status <= 1 && !done.stdout.is_empty(), "{} {}", done.stdout, done.stderr);
+    let done = sandbox.vcache(&["doctor", "--json"]);
+    assert!(done.status <= 1);
+    done.json();
+}
+
+#[test]
+fn hooks_come_and_go() {
+    let sandbox = Sandbox::new();
+    sandbox.vcache(&["hooks", "disable"]).expect(0);
+    assert!(!sandbox.path("shims/wget").exists() && !sandbox.path("shims/curl").exists());
+    fs::write(sandbox.path("shims/wget"), "mine").unwrap();
+    sandbox.vcache(&["hooks", "enable"]);
+    assert_eq!(sandbox.text("shims/wget"), "mine", "a foreign file stays");
+    assert!(sandbox.path("shims/curl").exists());
+}
