@@ -20,17 +20,15 @@ fn ls_shows_what_is_kept() {
 
 #[test]
 fn stats_count_the_calls_of_a_build() {
-    let mut sandbox = Sandbox::new();
+    let sandbox = Sandbox::new();
     let line = |outcome: &str, extra: &str| {
         format!("{{\"time\":1,\"tool\":\"wget\",\"outcome\":\"{outcome}\"{extra}}}\n")
     };
     let passed = line("passthrough", ",\"reason\":\"range\"");
-    let log =
-        sandbox.write("work/log", &(line("hit", ",\"bytes\":10") + &line("miss", ",\"bytes\":5") + &passed));
-    sandbox.set("VCACHE_BUILD_LOG", log.to_str().unwrap());
-    let done = sandbox.vcache(&["stats"]).expect(0);
+    sandbox.write("work/log", &(line("hit", ",\"bytes\":10") + &line("miss", ",\"bytes\":5") + &passed));
+    let done = sandbox.vcache(&["stats", "--log", "log"]).expect(0);
     assert!(done.stdout.contains("range"), "{}", done.stdout);
-    sandbox.vcache(&["stats", "--json"]).expect(0).json();
+    sandbox.vcache(&["stats", "--log", "log", "--json"]).expect(0).json();
 }
 
 #[test]
@@ -56,10 +54,12 @@ fn doctor_says_what_it_looked_at() {
 #[test]
 fn hooks_come_and_go() {
     let sandbox = Sandbox::new();
-    sandbox.vcache(&["hooks", "disable"]).expect(0);
+    let dir = sandbox.path("shims");
+    let dir = dir.to_str().unwrap();
+    sandbox.vcache(&["hooks", "disable", "--dir", dir]).expect(0);
     assert!(!sandbox.path("shims/wget").exists() && !sandbox.path("shims/curl").exists());
     fs::write(sandbox.path("shims/wget"), "mine").unwrap();
-    sandbox.vcache(&["hooks", "enable"]);
+    sandbox.vcache(&["hooks", "enable", "--dir", dir]);
     assert_eq!(sandbox.text("shims/wget"), "mine", "a foreign file stays");
     assert!(sandbox.path("shims/curl").exists());
 }

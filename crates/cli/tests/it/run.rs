@@ -172,7 +172,15 @@ fn explain_knows_what_has_no_shim_and_when_there_is_none_at_all() {
         done.stderr
     );
     sandbox.unset("VCACHE_SHIMS");
-    let done = sandbox.vcache(&["explain", "--", "wget"]).expect(1);
+    // A copy elsewhere, since a build leaves vcache-shim beside the original.
+    let alone = sandbox.path("alone");
+    std::fs::copy(env!("CARGO_BIN_EXE_vcache"), &alone).unwrap();
+    let mut command = sandbox.command(&[]);
+    let environment: Vec<_> =
+        command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
+    command = std::process::Command::new(alone);
+    command.args(["explain", "--", "wget"]).env_clear().envs(environment);
+    let done = crate::sandbox::done(command.output().unwrap()).expect(1);
     assert!(done.stderr.contains("no vcache-shim found; run ./install.sh"), "{}", done.stderr);
     symlink("/bin/true", sandbox.path("shims/broken")).unwrap();
     assert_eq!(sandbox.vcache(&["explain"]).expect(2).stdout, "");
