@@ -1,0 +1,38 @@
+#!/bin/bash
+# All tests, against the static executables that install.sh builds. Installs the Debian packages that they need.
+# The last line sums everything up; the exit status is 1 when anything failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+need=()
+for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz; do
+    command -v "${pair#*:}" >/dev/null || need+=("${pair%:*}")
+done
+if [ ${#need[@]} -gt 0 ]; then
+    [ "$(id -u)" = 0 ] || { echo "needs ${need[*]}; run: sudo apt-get install ${need[*]}" >&2; exit 1; }
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${need[@]}" >/dev/null || exit 1
+fi
+
+[ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
+VCACHE_TEST_BIN=$(./install.sh --build) || exit 1
+export VCACHE_TEST_BIN
+echo "testing $VCACHE_TEST_BIN: $("$VCACHE_TEST_BIN/vcache-shim" --version), $(stat -c %s "$VCACHE_TEST_BIN/vcache-shim") bytes"
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
+for script in tests/install/run.sh tests/docker/run.sh; do
+    [ -x "$script" ] || continue
+    "$script" 2>&1 | tee -a "$log"
+    [ "${PIPESTATUS[0]}" = 0 ] || status=1
+done
+
+# Of cargo: "test result: ok. 3 passed; 0 failed; 1 ignored; ..."; of the scripts: "PASSED: ...", "FAILED: ...".
+awk '
+    /^test result: / { passed += $4; failed += $6 }
+    /^PASSED: / { passed++ }
+    /^FAILED: / { failed++ }
+    /SKIPPED: / { skipped++ }
+    END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log"
+[ "$status" = 0 ] || exit 1
