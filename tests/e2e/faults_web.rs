@@ -249,7 +249,7 @@ fn of_twenty_at_once_one_fetches() {
         origin.take_log();
         let url = format!("{}{path}", origin.url());
         std::thread::scope(|scope| {
-            for number in 0..20 {
+            for number in 0..20u32 {
                 let (sandbox, url) = (&sandbox, &url);
                 let tool =
                     if number.is_multiple_of(2) { ["curl", "-sSfL", "-o"] } else { ["wget", "-q", "-O"] };
@@ -260,7 +260,7 @@ fn of_twenty_at_once_one_fetches() {
                 });
             }
         });
-        for number in 0..20 {
+        for number in 0..20u32 {
             assert!(fs::read(sandbox.work().join(format!("out{number}"))).unwrap() == *origin.content(path));
         }
         assert_eq!(origin.take_log().len(), 1, "{path}");
@@ -271,7 +271,7 @@ fn of_twenty_at_once_one_fetches() {
 fn of_twenty_different_urls_all_are_recorded() {
     let (sandbox, origin) = (Sandbox::new(), Origin::start());
     std::thread::scope(|scope| {
-        for number in 0..20 {
+        for number in 0..20u32 {
             let (sandbox, url) = (&sandbox, format!("{}/pool/{number}", origin.url()));
             scope.spawn(move || {
                 sandbox.shim(["wget", "-q", &url]).finish().expect_code(0);
