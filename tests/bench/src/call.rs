@@ -57,23 +57,6 @@ impl Call {
         Ok(took)
     }
 
-    /// Runs it with `cat >/dev/null` reading its standard output; milliseconds until both have ended.
-    pub(crate) fn time_into_cat(&self) -> Result<f64, String> {
-        let (mut cat, mut command) = (Command::new("/bin/cat"), self.command());
-        cat.stdin(Stdio::piped()).stdout(Stdio::null());
-        command.stderr(self.stderr()?);
-        let start = Instant::now();
-        let mut cat = Running::start(&mut cat)?;
-        command.stdout(Stdio::from(cat.child.stdin.take().expect("it is piped")));
-        let ended = Running::start(&mut command).and_then(Running::end);
-        // The command itself still holds the writing end.
-        drop(command);
-        cat.end()?;
-        let took = milliseconds(start);
-        ended.map_err(|e| self.explain(&e))?;
-        Ok(took)
-    }
-
     /// Runs it, and says how much memory the process itself (not its children) held at most, in bytes.
     ///
     /// The kernel's own high-water mark is read while it runs, twice a millisecond: `ru_maxrss` of a child would also
@@ -95,7 +78,11 @@ impl Call {
     /// The command as the standard library has it; standard output is thrown away.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear().envs(self.env.iter().map(|(k, v)| (k, v))).current_dir(&self.cwd);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .current_dir(&self.cwd);
         command.arg0(self.program.file_name().unwrap_or_default());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
@@ -138,7 +125,8 @@ impl Running {
     fn start(command: &mut Command) -> Result<Running, String> {
         static WATCHDOG: Once = Once::new();
         WATCHDOG.call_once(|| drop(std::thread::spawn(watch)));
-        let child = command.spawn().map_err(|e| format!("{}: {e}", Path::new(command.get_program()).display()))?;
+        let child =
+            command.spawn().map_err(|e| format!("{}: {e}", Path::new(command.get_program()).display()))?;
         watched().push((child.id(), Instant::now()));
         Ok(Running { child })
     }

@@ -83,7 +83,8 @@ fn file_of(dir: &Path, path: &str) -> PathBuf {
 
 fn answer(mut stream: &TcpStream, method: &str, path: &Path) -> io::Result<()> {
     let file = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-    let Ok((meta, mut file)) = file.map_err(drop).and_then(|found| found.0.is_file().then_some(found).ok_or(()))
+    let Ok((meta, mut file)) =
+        file.map_err(drop).and_then(|found| found.0.is_file().then_some(found).ok_or(()))
     else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     };
