@@ -50,7 +50,7 @@ impl Call {
             commands.push(command);
         }
         let start = Instant::now();
-        let children: Vec<_> = commands.iter_mut().map(|c| Running::start(c)).collect();
+        let children: Vec<_> = commands.iter_mut().map(Running::start).collect();
         let ends: Vec<_> = children.into_iter().map(|child| child.and_then(Running::end)).collect();
         let took = milliseconds(start);
         ends.into_iter().collect::<Result<Vec<()>, _>>().map_err(|e| self.explain(&e))?;
