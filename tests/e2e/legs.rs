@@ -158,7 +158,7 @@ impl Bench {
             let target = self.sandbox.tmp().join("fill");
             let target = target.to_str().expect("temporary paths are text");
             let argv = if wget {
-                ["curl", "-sfLR", "-o", target, &pin.url]
+                ["curl", "-gsfLR", "-o", target, &pin.url]
             } else {
                 ["wget", "-q", "-O", target, &pin.url]
             };

@@ -12,7 +12,7 @@ use crate::Tool;
 use crate::curl::headers::Response;
 use crate::plan::{Job, Service};
 use crate::reason::{Code, Reason};
-use crate::request::{Destination, Existing, FileTime};
+use crate::request::{Destination, Existing, FileTime, REDIRECTS_TAKEN_FOR_GRANTED};
 use crate::session::{Session, now};
 use crate::target::{Before, Target, Targets};
 use crate::transfer::Captured;
@@ -191,7 +191,7 @@ impl Session<'_> {
             size: ingested.size,
             name: response.disposition.clone(),
             mtime: self.server_time(job, target, &response),
-            redirects: (self.tool == Tool::Curl).then_some(response.redirects),
+            redirects: self.redirects(job, &response),
             content_type: response.content_type.clone(),
             origin: job.url.clone(),
             fetched: now(),
@@ -201,6 +201,15 @@ impl Session<'_> {
         match published {
             Ok(()) => self.messages.info(format_args!("kept: {}", job.url)),
             Err(e) => self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url)),
+        }
+    }
+
+    /// How many redirects led to it, at most: wget does not tell, but it has kept to the limit that it was given.
+    fn redirects(&self, job: &Job, response: &Response) -> Option<u32> {
+        let limit = job.transfer.max_redirects;
+        match self.tool {
+            Tool::Curl => Some(response.redirects),
+            Tool::Wget => (limit < REDIRECTS_TAKEN_FOR_GRANTED).then_some(limit),
         }
     }
 
