@@ -167,12 +167,12 @@ impl Bench {
     }
 
     fn parallel(&self, size: u64) {
-        let name = format!("twenty-{}", label(size));
-        if let Err(e) = write_random(&self.root.join("origin").join(&name), size) {
+        // The origin takes what stands before the last dash for a name of the caller's own.
+        if let Err(e) = write_random(&self.root.join("origin").join(label(size)), size) {
             eprintln!("bench: {e}");
             return;
         }
-        let url = self.origin.url(&format!("/{name}"));
+        let url = self.origin.url(&format!("/twenty-{}", label(size)));
         let lanes = self.contenders("wget", &[]).into_iter().map(|call| -> Lane<'_> {
             let outs = (0..20).map(|n| format!("out{n}"));
             let calls: Vec<Call> = outs.map(|out| call.with(["-q", "-O", &out, &url])).collect();
