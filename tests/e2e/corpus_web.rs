@@ -43,7 +43,7 @@ fn corpus() -> Option<String> {
         Ok(text) => Some(text),
         Err(error) => {
             // Not a failure on CI's machine either: the corpus is not part of the repository.
-            eprintln!("SKIPPED: corpus_web: {}: {error}", path.display());
+            vcache_testkit::say_skipped("corpus_web", &format!("{}: {error}", path.display()));
             None
         }
     }

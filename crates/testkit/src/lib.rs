@@ -30,7 +30,7 @@ mod tree;
 
 pub use bins::{bin_dir, workspace};
 pub use digest::{md5_hex, sha256_hex};
-pub use need::{Need, have, missing};
+pub use need::{Need, have, missing, say_skipped};
 pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};
 pub use process::{Finished, Run, TIME_LIMIT};
 pub use sandbox::{SETUP_TIME, Sandbox};

@@ -1,5 +1,6 @@
 //! Parts of the machine that a test stands on, and what happens when one is not there.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// A part that not every machine has.
@@ -42,9 +43,15 @@ pub fn missing(test: &str, needs: &[Need]) -> bool {
         std::env::var("CI").as_deref() != Ok("true"),
         "SKIPPED: {test}: {why} (not allowed with CI=true)"
     );
-    println!("SKIPPED: {test}: {why}");
-    eprintln!("SKIPPED: {test}: {why}");
+    say_skipped(test, &why);
     true
+}
+
+/// Says that a test, or a part of one, is skipped. Written past the test runner, which keeps what a test that passes
+/// prints by `eprintln!` to itself.
+pub fn say_skipped(test: &str, why: &str) {
+    let line = format!("SKIPPED: {test}: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).ok();
 }
 
 fn absent(need: Need) -> Option<String> {
