@@ -27,7 +27,7 @@ run() { # NAME COMMAND...
     local begin end
     begin=$(date +%s.%N)
     # shellcheck disable=SC2086 # a command and its words
-    (cd "$work" && VCACHE_DIR=$work/cache VCACHE_BUILD_LOG=$work/$name.log VCACHE_SHIMS= \
+    (cd "$work" && VCACHE_DIR=$work/cache VCACHE_BUILD_LOG=$work/$name.log \
         env -u VCACHE_SHIMS "$@" "$here/build.sh" "$work/out" "$mirror" "$suite") || { say "the $name build failed; not answered:"; grep failed "$work/$name.log" >&2; exit 1; }
     end=$(date +%s.%N)
     (cd "$work/out" && find . -type f -exec sha256sum {} + | sort -k2 &&

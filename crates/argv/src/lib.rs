@@ -29,4 +29,4 @@ mod scan;
 mod table;
 
 pub use scan::{Item, Kind, Scan, Spelling, scan};
-pub use table::{Arity, Dialect, Match, Opt, Table};
+pub use table::{Arity, Dialect, Match, NO_LETTER, Opt, Table, row, switch, value};

@@ -45,6 +45,24 @@ impl<M> Opt<M> {
     }
 }
 
+/// In [`value`] and [`switch`]: the option has no letter.
+pub const NO_LETTER: u8 = 0;
+
+/// A row of a table: an option that takes a value.
+pub const fn value<M: Copy>(long: &'static str, letter: u8, meaning: M) -> Opt<M> {
+    row(long, letter, Arity::Required, meaning)
+}
+
+/// A row of a table: an option that never takes one.
+pub const fn switch<M: Copy>(long: &'static str, letter: u8, meaning: M) -> Opt<M> {
+    row(long, letter, Arity::Switch, meaning)
+}
+
+/// A row of a table, with [`NO_LETTER`] where there is none: in hundreds of rows `Some` would be noise.
+pub const fn row<M: Copy>(long: &'static str, letter: u8, arity: Arity, meaning: M) -> Opt<M> {
+    Opt::new(long, if letter == NO_LETTER { None } else { Some(letter) }, arity, meaning)
+}
+
 /// How a tool spells its options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dialect {

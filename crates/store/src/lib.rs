@@ -22,8 +22,8 @@
 //! ```
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
-//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `hashes`, `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `lower`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
+//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
 
 #![allow(
     clippy::disallowed_methods,

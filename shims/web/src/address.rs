@@ -1,5 +1,7 @@
 //! The parts of a URL that both tools look at in the same way. Text in, slices out; nothing is normalised or decoded.
 
+use vcache_argv::{Item, Kind, Opt, Scan};
+
 /// A URL with an explicit scheme, taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Address<'a> {
@@ -53,6 +55,18 @@ impl<'a> Address<'a> {
     pub(crate) fn last_segment(&self) -> &'a str {
         self.path.rsplit_once('/').map_or("", |(_, name)| name)
     }
+}
+
+/// The words of a call that are web URLs as far as one can see, for messages: positional ones, and the values of options
+/// that `takes_url` knows.
+pub(crate) fn recognised<M>(scan: &Scan<M>, takes_url: impl Fn(&Opt<M>) -> bool) -> Vec<String> {
+    let word = |item: &Item<M>| match &item.kind {
+        Kind::Positional(word) | Kind::Untrusted(word) => word.to_str().map(str::to_owned),
+        Kind::Option { opt, value: Some(value), .. } if takes_url(opt) => value.to_str().map(str::to_owned),
+        _ => None,
+    };
+    let is_web = |url: &String| Address::split(url).is_some_and(|address| address.is_web());
+    scan.items.iter().filter_map(word).filter(is_web).collect()
 }
 
 /// The scheme in front of `://`.

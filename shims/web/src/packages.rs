@@ -4,7 +4,7 @@
 //! version file has it. What it answers is checked against the pin like everything else; when it has nothing, or
 //! something else, the origin is asked.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
@@ -21,11 +21,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 impl Session<'_> {
-    /// Fetches into the store what the mirror has of the pinned requests that the cache lacks.
-    pub(crate) fn try_packages(&self, service: &Service) {
+    /// Fetches into the store what the mirror has of the pinned requests that the cache lacks. True when it had any.
+    pub(crate) fn try_packages(&self, service: &Service) -> bool {
         let base = self.settings.get("BUILD_PACKAGES_URL");
-        let Some(store) = self.store().filter(|_| !base.is_empty() && self.policy.write) else { return };
+        let Some(store) = self.store().filter(|_| !base.is_empty() && self.policy.write) else {
+            return false;
+        };
         let client = OnceCell::new();
+        let mut had_any = false;
         for job in &service.jobs {
             let Some(pin) = &job.pin else { continue };
             if self.answer(job, Wanted::Permitted).is_some() {
@@ -39,15 +42,16 @@ impl Session<'_> {
                 }
             });
             match got {
-                Ok(true) => self.messages.info(format_args!(
-                    "kept: {} from {}",
-                    job.url,
-                    vcache_store::public_url(&url)
-                )),
+                Ok(true) => {
+                    had_any = true;
+                    let from = vcache_store::public_url(&url);
+                    self.messages.info(format_args!("kept: {} from {from}", job.url));
+                }
                 Ok(false) => self.messages.debug(format_args!("{url}: not there; asking the origin")),
                 Err(e) => self.messages.warn(format_args!("{e}; asking the origin")),
             }
         }
+        had_any
     }
 
     fn take(&self, store: &Store, job: &Job, pin: &Pin, url: &str, mut answer: Response) -> io::Result<()> {
@@ -55,7 +59,7 @@ impl Session<'_> {
         let mtime = mtime.and_then(|v| httpdate::parse_http_date(v).ok());
         let mtime = mtime.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         let mut writer = store.writer(self.wants_md5(job)).map_err(io::Error::other)?;
-        copy(&mut answer, &mut writer)?;
+        io::copy(&mut answer, &mut writer)?;
         let ingested = writer.seal().map_err(io::Error::other)?;
         if ingested.matches(&pin.digest) != Some(true) {
             return Err(io::Error::other(format!("{url}: the content contradicts its pin ({})", pin.place)));
@@ -83,10 +87,6 @@ fn new_client() -> reqwest::Result<Client> {
 fn get(client: &Client, url: &str) -> io::Result<Option<Response>> {
     let answer = client.get(url).send().map_err(|e| io::Error::other(e.without_url().to_string()))?;
     Ok(answer.status().is_success().then_some(answer))
-}
-
-fn copy(from: &mut impl Read, to: &mut impl io::Write) -> io::Result<u64> {
-    io::copy(from, to)
 }
 
 /// `<base>/<name>-<hash>`, as SONiC's hooks name it.

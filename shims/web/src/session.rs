@@ -58,7 +58,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     match session.plan() {
         (Plan::Passthrough(reason), url) => session.pass_through(&reason, url.as_deref()),
         (Plan::Refuse { status, message }, url) => session.refuse(status, &message, url.as_deref()),
-        (Plan::Serve(service), _) => session.serve(&service),
+        (Plan::Serve(service), _) => session.serve(service),
     }
 }
 
@@ -172,37 +172,42 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn serve(&self, service: &Service) -> ExitCode {
-        let url = service.jobs.first().map(|j| j.url.as_str());
-        if let Some(reason) = self.left_to_the_tool(service) {
-            return self.pass_through(&reason, url);
+    fn serve(&self, mut service: Service) -> ExitCode {
+        let url = service.jobs.first().map(|job| job.url.clone());
+        if let Some(reason) = self.left_to_the_tool(&service) {
+            return self.pass_through(&reason, url.as_deref());
         }
-        let service = &self.without_kept(service);
-        if let Some(answers) = self.answers(service, Wanted::Permitted)
-            && let Served::Done(code) = self.deliver_all(service, &answers, None)
-        {
+        service.jobs.retain(|job| !self.is_kept(job));
+        if let Some(code) = self.answer_by_cache(&service, Wanted::Permitted) {
             return code;
         }
         if self.policy.offline {
-            return self.offline_miss(service);
+            return self.offline_miss(&service);
         }
         if let Some(reason) = &service.inseparable {
-            return self.pass_through(reason, url);
+            return self.pass_through(reason, url.as_deref());
         }
-        let locks = self.lock(service);
+        let locks = self.lock(&service);
         if locks.iter().any(KeyLock::waited)
-            && let Some(answers) = self.answers(service, Wanted::Fresh)
-            && let Served::Done(code) = self.deliver_all(service, &answers, None)
+            && let Some(code) = self.answer_by_cache(&service, Wanted::Fresh)
         {
             return code;
         }
-        self.try_packages(service);
-        if let Some(answers) = self.answers(service, Wanted::Permitted)
-            && let Served::Done(code) = self.deliver_all(service, &answers, None)
+        if self.try_packages(&service)
+            && let Some(code) = self.answer_by_cache(&service, Wanted::Permitted)
         {
             return code;
         }
-        self.fetch(service)
+        self.fetch(&service)
+    }
+
+    /// Answers every request from the cache, or none.
+    fn answer_by_cache(&self, service: &Service, wanted: Wanted) -> Option<ExitCode> {
+        let answers = self.answers(service, wanted)?;
+        match self.deliver_all(service, &answers, None) {
+            Served::Done(code) => Some(code),
+            Served::Not => None,
+        }
     }
 
     /// What only a look at the destination can tell.
@@ -219,13 +224,6 @@ impl<'a> Session<'a> {
     fn is_kept(&self, job: &Job) -> bool {
         let target = || Targets::new(self.host.cwd()).next(&job.transfer, None);
         job.transfer.existing == Existing::Keep && target().before != Before::Absent
-    }
-
-    /// What is still to be fetched.
-    fn without_kept(&self, service: &Service) -> Service {
-        let mut service = service.clone();
-        service.jobs.retain(|job| !self.is_kept(job));
-        service
     }
 
     fn offline_miss(&self, service: &Service) -> ExitCode {

@@ -26,6 +26,12 @@ pub(crate) fn rows() -> Vec<Row> {
         any("curl -sS -o missing/out {o}/pool/a -o there {o}/pool/b")
             .fill("curl -s -o elsewhere {o}/pool/a")
             .fill("curl -s -o x {o}/pool/b"),
+        any("wget --quiet=yes {o}/pool/a"),
+        any("wget --tries=many {o}/pool/a"),
+        any("wget -T soon {o}/pool/a"),
+        any("wget --progress=circle {o}/pool/a"),
+        any("curl --retry many {o}/pool/a"),
+        any("curl -m soon {o}/pool/a"),
         live("wget -q -t 1 http://127.0.0.1:9/closed-port"),
         live("curl -s http://127.0.0.1:9/closed-port"),
         live("curl -s -o out http://127.0.0.1:9/closed-port"),

@@ -15,7 +15,7 @@ use vcache_argv::{Item, Kind, Scan, Spelling, scan};
 use super::config;
 use super::operation::Operation;
 use super::table::{Meaning, TABLE};
-use crate::address::Address;
+use crate::address::recognised;
 use crate::reason::{Code, Reason};
 use crate::request::{Call, Parsed};
 use crate::surroundings::Surroundings;
@@ -28,21 +28,8 @@ pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(args, &scan, around) {
         Ok(call) => Parsed::Fetch(call),
-        Err(reason) => Parsed::Other { reason, urls: recognised(&scan) },
+        Err(reason) => Parsed::Other { reason, urls: recognised(&scan, |opt| opt.meaning == Meaning::Url) },
     }
-}
-
-/// The words that are URLs as far as one can see, for messages.
-fn recognised(scan: &Scan<Meaning>) -> Vec<String> {
-    let word = |item: &Item<Meaning>| match &item.kind {
-        Kind::Positional(word) | Kind::Untrusted(word) => word.to_str().map(str::to_owned),
-        Kind::Option { opt, value: Some(value), .. } if opt.meaning == Meaning::Url => {
-            value.to_str().map(str::to_owned)
-        }
-        _ => None,
-    };
-    let is_web = |url: &String| Address::split(url).is_some_and(|address| address.is_web());
-    scan.items.iter().filter_map(word).filter(is_web).collect()
 }
 
 fn read(args: &[OsString], scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason> {

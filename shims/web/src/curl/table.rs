@@ -4,7 +4,7 @@
 //! follows curl's own tables of those versions: a boolean has a `--no-` form, `--name=value` is not understood (curl
 //! before 8.16), and a long name must be typed in full (old ones accepted beginnings, new ones do not).
 
-use vcache_argv::{Arity, Dialect, Opt, Table};
+use vcache_argv::{Dialect, NO_LETTER as NONE, Opt, Table, switch, value};
 
 use crate::reason::Code;
 
@@ -75,23 +75,9 @@ pub enum Meaning {
 
 use Meaning::*;
 
-const NONE: u8 = 0;
-
-const fn row(long: &'static str, letter: u8, arity: Arity, meaning: Meaning) -> Opt<Meaning> {
-    Opt::new(long, if letter == NONE { None } else { Some(letter) }, arity, meaning)
-}
-
-const fn value(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
-    row(long, letter, Arity::Required, meaning)
-}
-
 /// A boolean, with its `--no-` form.
 const fn flag(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
-    row(long, letter, Arity::Switch, meaning).negatable()
-}
-
-const fn switch(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
-    row(long, letter, Arity::Switch, meaning)
+    switch(long, letter, meaning).negatable()
 }
 
 /// curl's options.

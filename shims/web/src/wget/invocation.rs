@@ -16,7 +16,7 @@ use vcache_argv::{Kind, Opt, Scan, scan};
 use super::name::{Folders, Target, file_name, folders, target};
 use super::rc;
 use super::table::{Meaning, TABLE};
-use crate::address::Address;
+use crate::address::{Address, recognised};
 use crate::reason::{Code, Reason};
 use crate::request::{Call, Destination, Existing, FileTime, Parsed, Transfer};
 use crate::surroundings::Surroundings;
@@ -30,18 +30,8 @@ pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(&scan, around) {
         Ok(call) => Parsed::Fetch(call),
-        Err(reason) => Parsed::Other { reason, urls: recognised(&scan) },
+        Err(reason) => Parsed::Other { reason, urls: recognised(&scan, |_| false) },
     }
-}
-
-/// The words that are URLs as far as one can see, for messages.
-fn recognised(scan: &Scan<Meaning>) -> Vec<String> {
-    let word = |item: &vcache_argv::Item<Meaning>| match &item.kind {
-        Kind::Positional(word) | Kind::Untrusted(word) => word.to_str().map(str::to_owned),
-        _ => None,
-    };
-    let is_web = |url: &String| Address::split(url).is_some_and(|address| address.is_web());
-    scan.items.iter().filter_map(word).filter(is_web).collect()
 }
 
 fn read(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason> {

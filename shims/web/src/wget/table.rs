@@ -4,7 +4,7 @@
 //! follows wget's own table: a boolean takes an optional `=on` or `=off` and has a `--no-` form. wget accepts any
 //! unambiguous beginning of a long name; the union of all versions is ambiguous wherever one version is.
 
-use vcache_argv::{Arity, Dialect, Opt, Table};
+use vcache_argv::{Arity, Dialect, NO_LETTER as NONE, Opt, Table, row, switch, value};
 
 use crate::reason::Code;
 
@@ -81,16 +81,6 @@ pub enum Meaning {
 
 use Meaning::*;
 
-const NONE: u8 = 0;
-
-const fn row(long: &'static str, letter: u8, arity: Arity, meaning: Meaning) -> Opt<Meaning> {
-    Opt::new(long, if letter == NONE { None } else { Some(letter) }, arity, meaning)
-}
-
-const fn value(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
-    row(long, letter, Arity::Required, meaning)
-}
-
 /// A boolean of wget's.
 const fn flag(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
     row(long, letter, Arity::Optional, meaning).negatable()
@@ -99,10 +89,6 @@ const fn flag(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> 
 /// A boolean whose `--no-` form has a row of its own.
 const fn choice(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
     row(long, letter, Arity::Optional, meaning)
-}
-
-const fn switch(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> {
-    row(long, letter, Arity::Switch, meaning)
 }
 
 /// wget's options.
