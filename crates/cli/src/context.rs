@@ -95,7 +95,7 @@ impl Context {
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let store = cache::open(&self.host, &self.settings).with_context(|| {
+        let store = cache::open(&self.host, &self.settings, false).with_context(|| {
             format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
         })?;
         Ok(Some(store))

@@ -37,15 +37,15 @@ pub enum Unusable {
     Open(#[from] OpenError),
 }
 
-/// Opens the store, creating it where it is missing.
+/// Opens the store. It is created where it is missing, unless it is only to be read.
 ///
 /// # Errors
 /// [`Unusable`]; the caller warns and goes on without a cache.
-pub fn open(host: &Host, settings: &Settings) -> Result<Store, Unusable> {
+pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Store, Unusable> {
     let (dir, _) = directory(host, settings).ok_or(Unusable::NoDirectory)?;
     let lower =
         settings.get("VCACHE_LOWER").split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect();
     let trusted_uids =
         settings.get("VCACHE_TRUSTED_UIDS").split(',').filter_map(|u| u.trim().parse().ok()).collect();
-    Ok(Store::open(&Config { dir, lower, trusted_uids })?)
+    Ok(Store::open(&Config { dir, lower, trusted_uids, read_only })?)
 }

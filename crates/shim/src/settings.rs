@@ -28,7 +28,7 @@ macro_rules! variables {
 }
 
 variables! {
-    "SONIC_VERSION_CACHE_METHOD", "none", "`none`, `cache` (read and write), `rcache` (read only), `wcache` (refresh), `rwcache` (as `cache`)";
+    "SONIC_VERSION_CACHE_METHOD", "none", "`none`, `cache` (read and write), `rcache` (read: nothing is stored), `wcache` (refresh), `rwcache` (as `cache`)";
     "SONIC_VERSION_CACHE", "", "the same under SONiC's internal name; the former wins";
     "VCACHE_DIR", "", "cache directory";
     "SONIC_VERSION_CACHE_SOURCE", "", "cache directory, where it exists and `VCACHE_DIR` is not set";

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::key::{Key, Kind};
-use crate::layer::{Durability, Layer, Small, sharded_entries, touch};
+use crate::layer::{Layer, Small, sharded_entries, touch};
 use crate::layout::beside;
 use crate::secrets::public_url;
 use crate::{Error, Sha256Id, Store};
@@ -88,7 +88,9 @@ impl Store {
         }
         for layer in self.lower() {
             if let Ok(Some((record, _))) = layer.record(key) {
-                let _ = self.publish(key, &record);
+                if !self.read_only {
+                    let _ = self.publish(key, &record);
+                }
                 return Ok(Some(record));
             }
         }
@@ -104,7 +106,7 @@ impl Store {
         let record =
             Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
         let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
-        self.own.put_shared(&self.own.layout.record(key), text.as_bytes(), Durability::Synced)
+        self.own.put_shared(&self.own.layout.record(key), text.as_bytes())
     }
 
     /// All records of the own cache with their files, whoever wrote them, in no order that means anything.

@@ -36,15 +36,6 @@ pub(crate) struct Layer {
     pub(crate) own: bool,
 }
 
-/// How much loss a crash of the machine may cause.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// On disk before it has its name.
-    Synced,
-    /// May come back empty, which reads as absent: only for what can be made again from the rest.
-    Cheap,
-}
-
 impl Layer {
     pub(crate) fn new(dir: &Path, metadata: &Metadata, trusted_uids: &[u32], own: bool) -> Self {
         Self {
@@ -85,14 +76,11 @@ impl Layer {
     }
 
     /// Writes a small file as a whole: beside, then renamed over whatever has the name.
-    pub(crate) fn put(&self, path: &Path, content: &[u8], durability: Durability) -> Result<(), Error> {
+    pub(crate) fn put(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         let mut tmp = self.temporary()?;
         let written = (|| {
             tmp.write_all(content)?;
             rustix::fs::fchmod(tmp.as_file(), Mode::from_raw_mode(0o644))?;
-            if durability == Durability::Synced {
-                tmp.as_file().sync_all()?;
-            }
             Ok(())
         })();
         written.map_err(Error::io("write", path))?;
@@ -107,11 +95,10 @@ impl Layer {
         &self,
         path: &Path,
         content: &[u8],
-        durability: Durability,
     ) -> Result<(), Error> {
-        match self.put(path, content, durability) {
+        match self.put(path, content) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-                self.put(&beside(path, self.me), content, durability)
+                self.put(&beside(path, self.me), content)
             }
             other => other,
         }

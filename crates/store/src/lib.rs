@@ -77,6 +77,7 @@ pub struct Store {
     own: Arc<Layer>,
     lower_dirs: Vec<PathBuf>,
     trusted_uids: Vec<u32>,
+    read_only: bool,
     /// Opened at the first miss in the own cache: a hit should not pay for them.
     lower_layers: OnceLock<(Vec<Layer>, Vec<OpenError>)>,
 }
@@ -87,6 +88,7 @@ impl Store {
             own: Arc::new(own),
             lower_dirs: config.lower.clone(),
             trusted_uids: config.trusted_uids.clone(),
+            read_only: config.read_only,
             lower_layers: OnceLock::new(),
         }
     }

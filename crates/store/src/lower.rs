@@ -1,5 +1,5 @@
 //! Finding content: in the own cache, else in the lower ones. What a lower one has is promoted: copied into the own
-//! cache, checked on the way, if that can be written; else served from where it lies.
+//! cache, checked on the way, if that may and can be written; else served from where it lies.
 //!
 //! Lower layers are never written to, not even their times, and trouble with them is a miss.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::blob::Blob;
 use crate::layer::Layer;
 use crate::open::open_layer;
-use crate::{Digest, Error, OpenError, Store};
+use crate::{Digest, Error, OpenError, Sha256Id, Store};
 
 impl Store {
     /// The content that a digest names, open and in use until the [`Blob`] is dropped. `None` is a miss: it is not
@@ -28,6 +28,24 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// As [`Self::find`]; but where nothing says what an md5 means, the blob `candidate` is hashed, and the alias is kept
+    /// when it is the one. For content that was stored before anyone wanted its md5, or whose alias was lost.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_or(&self, digest: &Digest, candidate: Sha256Id) -> Result<Option<Blob>, Error> {
+        let found = self.find(digest)?;
+        let (None, Digest::Md5(md5)) = (&found, digest) else { return Ok(found) };
+        let Some(blob) = self.find(&candidate.into())? else { return Ok(None) };
+        if !blob.has_md5(md5)? {
+            return Ok(None);
+        }
+        if !self.read_only {
+            let _ = self.own.put_alias(md5, &candidate);
+        }
+        Ok(Some(blob))
     }
 
     /// Lower layers that were configured and cannot be used, and why, to be said once. Opens them if need be.
@@ -58,6 +76,9 @@ impl Store {
 
     /// `None`: what the lower layer has is not what its name says.
     fn promote(&self, layer: &Layer, blob: Blob, digest: &Digest) -> Option<Blob> {
+        if self.read_only {
+            return Some(blob);
+        }
         let want_md5 = matches!(digest, Digest::Md5(_));
         let Ok(ingested) = self.ingest_from(&blob.file, want_md5) else { return Some(blob) };
         if ingested.id != blob.id() || ingested.matches(digest) == Some(false) {

@@ -3,15 +3,14 @@
 //!
 //! Aliases, too, live here: the md5 of SONiC's version files to the blob it means.
 //!
-//! Neither is synced to disk: an empty one after a crash reads as absent. A lost meta file costs speed, a lost alias
-//! a download.
+//! A lost meta file costs speed, a lost alias a look at the blob that the URL's record names, or a download.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer::{Durability, Layer, unix_now};
+use crate::layer::{Layer, unix_now};
 use crate::layout::beside;
 use crate::secrets::public_url;
 use crate::{Error, Sha256Id, Store};
@@ -65,7 +64,7 @@ impl Layer {
 
     fn write_meta(&self, meta: &Meta) -> Result<(), Error> {
         let text = serde_json::to_string(meta).expect("a struct of plain fields is JSON");
-        self.put_shared(&self.layout.meta(&meta.sha256), text.as_bytes(), Durability::Cheap)
+        self.put_shared(&self.layout.meta(&meta.sha256), text.as_bytes())
     }
 
     /// What an md5 means. One that is trusted comes before one that is not.
@@ -93,7 +92,7 @@ impl Layer {
             return Ok(());
         }
         let text = format!("{} {id}\n", hex::encode(md5));
-        self.put_shared(&self.layout.alias(md5), text.as_bytes(), Durability::Cheap)
+        self.put_shared(&self.layout.alias(md5), text.as_bytes())
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::dirs::make_cache_dir;
-use crate::layer::{Durability, Layer};
+use crate::layer::Layer;
 use crate::layout::{FORMAT, Layout};
 use crate::{OpenError, Store};
 
@@ -25,16 +25,21 @@ pub struct Config {
     pub lower: Vec<PathBuf>,
     /// Users whose records are believed, besides root, ourselves and the owner of the cache directory.
     pub trusted_uids: Vec<u32>,
+    /// Nothing is stored: the directory is not made, and what a lower layer has is not copied into it. Times of use and
+    /// events are still noted.
+    pub read_only: bool,
 }
 
 impl Store {
-    /// Opens the cache, and makes it when it is missing. Lower layers are opened when they are first needed.
+    /// Opens the cache, and makes it when it is missing, unless it is [`Config::read_only`]. Lower layers are opened when they are first needed.
     ///
     /// # Errors
     /// [`OpenError::NotADirectory`], [`OpenError::NewerFormat`], or the system's own reason.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         let layer = match open_layer(&config.dir, &config.trusted_uids, true) {
-            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(OpenError::Io { source, .. })
+                if source.kind() == ErrorKind::NotFound && !config.read_only =>
+            {
                 make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source))?;
                 open_layer(&config.dir, &config.trusted_uids, true)?
             }
@@ -70,8 +75,8 @@ fn found_format(layout: &Layout) -> Option<u32> {
 /// Best effort: what cannot be written now is not needed for reading.
 fn initialise(layer: &Layer) {
     let version = format!("{FORMAT}\n");
-    let _ = layer.put(&layer.layout.tag(), TAG.as_bytes(), Durability::Cheap);
-    let _ = layer.put(&layer.layout.version(), version.as_bytes(), Durability::Synced);
+    let _ = layer.put(&layer.layout.tag(), TAG.as_bytes());
+    let _ = layer.put(&layer.layout.version(), version.as_bytes());
 }
 
 fn failure(action: &'static str, dir: &Path, source: std::io::Error) -> OpenError {

@@ -227,7 +227,7 @@ fn a_lower_layer_is_promoted_and_never_written() {
     let config = Config {
         dir: root.path().join("own"),
         lower: vec![root.path().join("missing"), lower.dir().to_owned()],
-        trusted_uids: vec![],
+        ..Config::default()
     };
     let store = Store::open(&config).unwrap();
     let key = Key::web("https://h/a", "");
@@ -241,6 +241,36 @@ fn a_lower_layer_is_promoted_and_never_written() {
     assert_eq!(files_below(lower.dir()).len(), before);
     let alone = open(&config.dir);
     assert!(alone.lookup(&key).unwrap().is_some() && alone.find(&id.into()).unwrap().is_some());
+}
+
+#[test]
+fn a_cache_that_is_only_read_serves_a_lower_layer_and_stores_nothing() {
+    let lower = Cache::new();
+    let id = keep(&lower.store, "https://h/a", b"abc");
+    let own = Cache::new();
+    let before = files_below(own.dir()).len();
+    let lower = vec![lower.dir().to_owned()];
+    let config = Config { dir: own.dir().to_owned(), lower, read_only: true, ..Config::default() };
+    let store = Store::open(&config).unwrap();
+    let key = Key::web("https://h/a", "");
+    assert_eq!(store.lookup(&key).unwrap().unwrap().sha256, id);
+    assert_eq!(read_all(&store.find(&id.into()).unwrap().unwrap()), b"abc");
+    assert_eq!(files_below(own.dir()).len(), before);
+    let missing = Config { dir: own.root.path().join("missing"), ..config };
+    assert!(Store::open(&missing).is_err() && !missing.dir.exists());
+}
+
+#[test]
+fn an_md5_without_alias_is_found_by_the_record() {
+    let cache = Cache::new();
+    let id = keep(&cache.store, "https://h/a", b"abc");
+    let other = keep(&cache.store, "https://h/b", b"other");
+    let digest = "900150983cd24fb0d6963f7d28e17f72".parse().unwrap();
+    std::fs::remove_dir_all(cache.dir().join("alias")).unwrap();
+    assert!(cache.store.find(&digest).unwrap().is_none());
+    assert!(cache.store.find_or(&digest, other).unwrap().is_none());
+    assert_eq!(read_all(&cache.store.find_or(&digest, id).unwrap().unwrap()), b"abc");
+    assert!(cache.store.find(&digest).unwrap().is_some(), "the alias is there again");
 }
 
 #[test]

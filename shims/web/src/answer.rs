@@ -79,7 +79,11 @@ impl Session<'_> {
                 (Digest::Sha256(record.sha256), Some(record))
             }
         };
-        let blob = store.find(&digest).unwrap_or_else(|e| {
+        let blob = match &record {
+            Some(record) => store.find_or(&digest, record.sha256),
+            None => store.find(&digest),
+        };
+        let blob = blob.unwrap_or_else(|e| {
             self.messages.warn(Chain(&e));
             None
         })?;

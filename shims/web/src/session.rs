@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
 
     /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.
     pub(crate) fn store(&self) -> Option<&Store> {
-        let open = || match cache::open(self.host, self.settings) {
+        let open = || match cache::open(self.host, self.settings, !self.policy.write) {
             _ if !(self.policy.read || self.policy.write) => None,
             Ok(store) => Some(store),
             Err(e) => {
@@ -180,6 +180,9 @@ impl<'a> Session<'a> {
         service.jobs.retain(|job| !self.is_kept(job));
         if let Some(code) = self.answer_by_cache(&service, Wanted::Permitted) {
             return code;
+        }
+        for unusable in self.store().map_or(&[][..], Store::unusable_layers) {
+            self.messages.warn(format_args!("VCACHE_LOWER: {}; going on without that layer", Chain(unusable)));
         }
         if self.policy.offline {
             return self.offline_miss(&service);
