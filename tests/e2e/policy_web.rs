@@ -175,6 +175,62 @@ fn no_secret_reaches_cache_log_or_version_file() {
 }
 
 #[test]
+fn mirrors_are_asked_first_and_leave_no_trace_when_they_fail() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let base = origin.url();
+    let url = format!("{base}/pool/a.deb");
+    let md5 = md5_hex(&origin.content("/pool/a.deb"));
+    let right = origin.content("/pool/a.deb").to_vec();
+    let calls = [
+        vec!["wget", "-q", url.as_str()],
+        vec!["curl", "-sO", &url],
+        vec!["curl", "-s", "-o", "a.deb", "--url", &url],
+        vec!["wget", "-qO-", &url],
+        vec!["curl", "-s", &url],
+    ];
+    origin.set("/good/a.deb", right.clone());
+    origin.set("/bad/a.deb", "something else");
+    // The mirrors of the rule, and what is then asked for, with and without a pin.
+    for (mirrors, pinned, asked) in [
+        (vec!["/good/"], false, vec!["/good/a.deb"]),
+        (vec!["/status/404/", "/good/"], false, vec!["/status/404/a.deb", "/good/a.deb"]),
+        (vec!["/status/404/", "/bad/"], true, vec!["/status/404/a.deb", "/bad/a.deb", "/pool/a.deb"]),
+        (vec!["/bad/", "/good/"], true, vec!["/bad/a.deb", "/good/a.deb"]),
+    ] {
+        let mirrors: Vec<String> = mirrors.iter().map(|mirror| format!("{base}{mirror}")).collect();
+        let rules = format!("# a\n{base}/pool/ -> {}\n", mirrors.join(" "));
+        sandbox.write("mirrors", rules.as_bytes());
+        sandbox.pin_web(&if pinned { format!("{url}=={md5}\n") } else { String::new() });
+        for argv in &calls {
+            let _ = fs::remove_dir_all(sandbox.cache());
+            sandbox.clear_work();
+            let done = sandbox.shim(argv).env("VCACHE_MIRRORS", sandbox.root().join("mirrors")).finish();
+            done.expect_code(0);
+            let log = origin.take_log().into_iter().map(|request| request.target).collect::<Vec<_>>();
+            assert_eq!(log, asked, "{argv:?}");
+            let got = fs::read(sandbox.work().join("a.deb")).unwrap_or(done.stdout);
+            assert!(got == right, "{argv:?}: {} bytes", got.len());
+            assert!(names(&sandbox).len() <= 1, "{:?}", names(&sandbox));
+            // Known by the URL that was typed.
+            sandbox.shim(argv).env("VCACHE_OFFLINE", "y").finish().expect_code(0);
+        }
+    }
+}
+
+#[test]
+fn a_mirror_that_redirects_has_nothing_for_a_curl_that_does_not_follow() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let base = origin.url();
+    sandbox.write("mirrors", format!("{base}/pool/ -> {base}/redir/1/elsewhere/\n").as_bytes());
+    let url = format!("{base}/pool/a.deb");
+    let mirrors = sandbox.root().join("mirrors");
+    let done = sandbox.shim(["curl", "-s", &url]).env("VCACHE_MIRRORS", mirrors).finish();
+    done.expect_code(0);
+    assert!(done.stdout == *origin.content("/pool/a.deb"));
+    assert!(done.stderr_text().contains("it answered 302"), "{}", done.stderr_text());
+}
+
+#[test]
 fn the_package_mirror_is_asked_first_and_checked() {
     let (sandbox, origin) = (Sandbox::new(), Origin::start());
     let (url, md5) = (format!("{}/pool/a.deb", origin.url()), md5_hex(&origin.content("/pool/a.deb")));

@@ -22,6 +22,7 @@ pub mod host;
 pub mod journal;
 pub mod links;
 pub mod message;
+pub mod mirrors;
 pub mod pins;
 pub mod policy;
 pub mod real_tool;

@@ -91,11 +91,7 @@ impl Layer {
     }
 
     /// As [`Self::put`]; where another user's file has the name and the folder is sticky, ours goes beside it.
-    pub(crate) fn put_shared(
-        &self,
-        path: &Path,
-        content: &[u8],
-    ) -> Result<(), Error> {
+    pub(crate) fn put_shared(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         match self.put(path, content) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
                 self.put(&beside(path, self.me), content)

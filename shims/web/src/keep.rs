@@ -103,7 +103,8 @@ impl Session<'_> {
             return match (&job.pin, held) {
                 // Held back, and now impossible to check: it can't be passed on.
                 (Some(_), Some(_)) => Err(self.violated(job, target, "content that could not be checked")),
-                _ => Ok(()),
+                (None, Some(mut held)) => pass_on(&mut held).map_err(|_| 23),
+                (_, None) => Ok(()),
             };
         };
         let size = content.size();

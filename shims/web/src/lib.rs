@@ -16,6 +16,7 @@ pub mod curl;
 mod deliver;
 mod explain;
 mod keep;
+mod mirrors;
 mod packages;
 pub mod plan;
 pub mod reason;

@@ -35,6 +35,8 @@ pub struct Service {
     pub jobs: Vec<Job>,
     /// See [`Call::option_slots`].
     pub option_slots: Vec<usize>,
+    /// See [`Call::url_words`].
+    pub url_words: Vec<usize>,
     /// See [`Call::retries_given`].
     pub retries_given: bool,
     /// See [`Call::log`].
@@ -99,8 +101,8 @@ fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan 
         };
         jobs.push(Job { transfer, url, pin: found.pin, order });
     }
-    let Call { option_slots, retries_given, log, .. } = call;
-    Plan::Serve(Service { jobs, option_slots, retries_given, log, inseparable })
+    let Call { option_slots, url_words, retries_given, log, .. } = call;
+    Plan::Serve(Service { jobs, option_slots, url_words, retries_given, log, inseparable })
 }
 
 /// `-o /dev/stdout` is standard output by another name.

@@ -33,6 +33,8 @@ pub struct Call {
     pub transfers: Vec<Transfer>,
     /// Indexes into argv (argv[0] is the tool) before which options of each operation may be inserted. wget: empty.
     pub option_slots: Vec<usize>,
+    /// Indexes into argv of the words that are URLs, for rewriting; those of lists and configuration files have none.
+    pub url_words: Vec<usize>,
     /// The caller gave `--tries`, `--retry` or the like, so `VCACHE_RETRY` stays out of it.
     pub retries_given: bool,
     /// wget's `-o FILE` (false) or `-a FILE` (true: append): messages go there instead of to stderr.

@@ -182,7 +182,8 @@ impl<'a> Session<'a> {
             return code;
         }
         for unusable in self.store().map_or(&[][..], Store::unusable_layers) {
-            self.messages.warn(format_args!("VCACHE_LOWER: {}; going on without that layer", Chain(unusable)));
+            self.messages
+                .warn(format_args!("VCACHE_LOWER: {}; going on without that layer", Chain(unusable)));
         }
         if self.policy.offline {
             return self.offline_miss(&service);

@@ -39,15 +39,24 @@ pub(crate) enum Captured {
     Held(File),
 }
 
+/// What a run of the real tool is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// With the URLs that were given.
+    Origin,
+    /// With those of a mirror: an answer that is an error must leave no trace.
+    Mirror,
+}
+
 /// One run of the real tool.
-struct Run {
-    status: ExitStatus,
-    captured: Captured,
+pub(crate) struct Run {
+    pub(crate) status: ExitStatus,
+    pub(crate) captured: Captured,
     /// Bytes that the caller has seen on standard output.
     passed_on: u64,
     /// Nobody reads our standard output any more.
     broken_pipe: bool,
-    headers: Vec<u8>,
+    pub(crate) headers: Vec<u8>,
     /// What curl has printed by `-w` about files, held back: when its network fails and the cache steps in, the caller is
     /// to see the report of what it gets.
     report: Option<File>,
@@ -74,7 +83,8 @@ impl Session<'_> {
                 return ExitCode::from(missing.status());
             }
         };
-        let mut run = match self.run_with_retries(service, &tool) {
+        let mirrored = self.run_by_mirrors(service, &tool, &targets);
+        let mut run = match mirrored.map_or_else(|| self.run_with_retries(service, &tool), Ok) {
             Ok(run) => run,
             Err(e) => {
                 self.messages
@@ -132,7 +142,7 @@ impl Session<'_> {
         let mut left = if service.retries_given { 0 } else { self.policy.retry };
         let mut pause = Duration::from_secs(1);
         loop {
-            let run = self.run_once(service, tool)?;
+            let run = self.run_once(service, tool, self.host.args(), Attempt::Origin)?;
             let again = !run.status.success()
                 && self.is_network_failure(run.status)
                 && run.passed_on == 0
@@ -152,9 +162,19 @@ impl Session<'_> {
         }
     }
 
-    fn run_once(&self, service: &Service, tool: &RealTool) -> io::Result<Run> {
+    /// Runs the tool with `argv`, whose first word is its name.
+    pub(crate) fn run_once(
+        &self,
+        service: &Service,
+        tool: &RealTool,
+        argv: &[OsString],
+        attempt: Attempt,
+    ) -> io::Result<Run> {
         let dumps = HeaderDumps::new(&service.option_slots)?;
-        let args = dumps.put_into(self.host.args());
+        let args = dumps.put_into(argv, if attempt == Attempt::Mirror { &["-f"] } else { &[] });
+        let hold_back = |job: &Job| {
+            attempt == Attempt::Mirror || (job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail)
+        };
         let job = service.jobs.iter().find(|j| j.transfer.destination == Destination::Stdout);
         let reports = service.jobs.iter().any(|j| j.transfer.write_out.is_some());
         let report = if reports && job.is_none() { Some(tempfile::tempfile()?) } else { None };
@@ -164,7 +184,7 @@ impl Session<'_> {
                 (status, Captured::Nothing, 0, false)
             }
             None => (self.start(tool, &args, child::Stdout::Inherit)?.wait()?, Captured::Nothing, 0, false),
-            Some(job) if job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail => {
+            Some(job) if hold_back(job) => {
                 let held = tempfile::tempfile()?;
                 let status = self.start(tool, &args, child::Stdout::File(held.try_clone()?))?.wait()?;
                 (status, Captured::Held(held), 0, false)
@@ -238,7 +258,7 @@ impl Session<'_> {
     }
 
     /// The final answer of each request, where that can be told. wget says by its exit status that all went well.
-    fn responses(&self, service: &Service, headers: &[u8]) -> Option<Vec<Response>> {
+    pub(crate) fn responses(&self, service: &Service, headers: &[u8]) -> Option<Vec<Response>> {
         match self.tool {
             Tool::Wget => Some(vec![Response { status: 200, ..Response::default() }; service.jobs.len()]),
             Tool::Curl => Some(final_responses(headers)).filter(|r| r.len() == service.jobs.len()),
@@ -277,17 +297,15 @@ impl HeaderDumps<'_> {
         Some(self.folder.as_ref()?.path().join(operation.to_string()))
     }
 
-    /// The words after argv[0], with `-D FILE` put in at each slot.
-    fn put_into(&self, argv: &[OsString]) -> Vec<OsString> {
-        let mut args = Vec::with_capacity(argv.len() + 2 * self.slots.len());
+    /// The words after argv[0], with `-D FILE` and `more` put in at each slot.
+    fn put_into(&self, argv: &[OsString], more: &[&str]) -> Vec<OsString> {
+        let mut args = Vec::with_capacity(argv.len() + 3 * self.slots.len());
         for index in 1..=argv.len() {
             for (operation, _) in self.slots.iter().enumerate().filter(|(_, slot)| **slot == index) {
-                args.extend(
-                    self.file(operation)
-                        .map(|file| [OsString::from("-D"), file.into()])
-                        .into_iter()
-                        .flatten(),
-                );
+                if let Some(file) = self.file(operation) {
+                    args.extend([OsString::from("-D"), file.into()]);
+                    args.extend(more.iter().map(OsString::from));
+                }
             }
             args.extend(argv.get(index).cloned());
         }

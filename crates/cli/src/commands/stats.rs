@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use vcache_shim::mirrors::Mirrors;
 
 use crate::context::Context;
 use crate::tally::Tally;
@@ -39,6 +40,8 @@ struct Facts {
     top_urls: Vec<Url>,
     /// What was asked for and could not be kept, most frequent first.
     top_uncached: Vec<Uncached>,
+    /// Rules for mirrors that no URL matched.
+    idle_mirror_rules: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +91,9 @@ impl Stats {
             },
         };
         let known = if tally.reasons.is_empty() { Vec::new() } else { shims::reasons(&context.host) };
-        let facts = gather(tally, &known, self.top);
+        let mirrors = Mirrors::load(&context.host, &context.settings);
+        let idle = idle_rules(&mirrors, &tally);
+        let facts = Facts { idle_mirror_rules: idle, ..gather(tally, &known, self.top) };
         if facts.tally.malformed_lines > 0 {
             let lines = units::count(facts.tally.malformed_lines, "line");
             output::warn(format_args!("{lines} could not be understood and did not count"));
@@ -119,7 +124,16 @@ fn gather(mut tally: Tally, known: &[(String, String)], top: usize) -> Facts {
         .collect();
     top_uncached.sort_by_key(|u| std::cmp::Reverse(u.calls));
     top_uncached.truncate(top);
-    Facts { tally, reasons, top_urls, top_uncached }
+    Facts { tally, reasons, top_urls, top_uncached, idle_mirror_rules: Vec::new() }
+}
+
+/// Rules that no URL of the tally begins with, as `file:line: prefix`: most likely mistyped.
+pub(crate) fn idle_rules(mirrors: &Mirrors, tally: &Tally) -> Vec<String> {
+    let used = |prefix: &str| {
+        tally.urls.range(prefix.to_owned()..).next().is_some_and(|(url, _)| url.starts_with(prefix))
+    };
+    let idle = mirrors.rules.iter().filter(|rule| !used(&rule.prefix));
+    idle.map(|rule| format!("{}:{}: {}", mirrors.file.display(), rule.line, rule.prefix)).collect()
 }
 
 fn render(facts: &Facts) -> String {
@@ -153,6 +167,8 @@ fn render(facts: &Facts) -> String {
     section("Most bytes", facts.top_urls.iter().map(url).collect());
     let uncached = |u: &Uncached| vec![u.calls.to_string(), u.why.clone(), u.url.clone()];
     section("Not cached", facts.top_uncached.iter().map(uncached).collect());
+    let idle = |rule: &String| vec![rule.clone()];
+    section("Rules for mirrors that nothing matched", facts.idle_mirror_rules.iter().map(idle).collect());
     text
 }
 

@@ -51,8 +51,18 @@ fn read(args: &[OsString], scan: &Scan<Meaning>, around: &Surroundings<'_>) -> R
     for operation in &operations {
         call.transfers.extend(operation.transfers()?);
     }
+    call.url_words = scan.items.iter().filter_map(url_word).collect();
     call.option_slots = starts.into_iter().map(|start| slot(args, scan, start)).collect();
     Ok(call)
+}
+
+/// The index in argv of the word that is a URL.
+fn url_word(item: &Item<Meaning>) -> Option<usize> {
+    match &item.kind {
+        Kind::Positional(_) => Some(item.at + 1),
+        Kind::Option { opt, .. } if opt.meaning == Meaning::Url => Some(item.at + 2),
+        _ => None,
+    }
 }
 
 /// curl looks for this in its first word alone.

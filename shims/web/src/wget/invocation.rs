@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use vcache_argv::{Kind, Opt, Scan, scan};
+use vcache_argv::{Item, Kind, Opt, Scan, scan};
 
 use super::name::{Folders, Target, file_name, folders, target};
 use super::rc;
@@ -48,7 +48,11 @@ fn read(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason>
             Kind::Separator | Kind::Untrusted(_) => {}
         }
     }
-    settings.call(around)
+    // `-x`: folders are named after the URL, and would change with it.
+    let positional =
+        |item: &&Item<Meaning>| matches!(item.kind, Kind::Positional(_)) && !settings.directories;
+    let url_words = scan.items.iter().filter(positional).map(|item| item.at + 1).collect();
+    Ok(Call { url_words, ..settings.call(around)? })
 }
 
 /// wget looks for `--config` and `--no-config` before all else; the first of them counts.
@@ -204,7 +208,7 @@ impl Settings {
         let transfers = urls.into_iter().map(|url| self.transfer(url)).collect::<Result<_, _>>()?;
         let append = self.append_log;
         let log = self.log.map(|file| (file, append));
-        Ok(Call { transfers, option_slots: Vec::new(), retries_given: self.retries, log })
+        Ok(Call { transfers, retries_given: self.retries, log, ..Call::default() })
     }
 
     /// What wget refuses, and combinations whose outcome differs between versions.

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::Origin;
+use vcache_shim::mirrors::Mirrors;
 
 use super::Check;
-use crate::commands::config;
+use crate::commands::{config, stats};
 use crate::context::Context;
 use crate::files;
+use crate::tally::Tally;
 
 /// 2024-01-01: a clock before it has lost its battery, and no certificate is valid for it.
 const PAST: u64 = 1_704_067_200;
@@ -31,6 +33,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     let mut folders = vec![folder.join("versions"), folder.join("build-versions"), lock];
     folders.retain(|folder| folder.is_dir());
     checks.extend(version_files(&folders));
+    checks.extend(mirrors(context));
     let newest = newest_record(context);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     checks.push(clock(now, newest));
@@ -105,11 +108,43 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     checks
 }
 
+/// The rules for mirrors: good ones, malformed ones, and those that nothing has matched yet.
+fn mirrors(context: &Context) -> Vec<Check> {
+    let mirrors = Mirrors::load(&context.host, &context.settings);
+    let advice = "see the README, \"Mirrors\", for what a line holds";
+    let mut checks: Vec<Check> =
+        mirrors.problems.iter().map(|problem| Check::fail("mirrors", problem, advice)).collect();
+    let events =
+        existing_store(context).and_then(|store| store.events().ok().map(|lines| Tally::of(lines, 0)));
+    if let Some(tally) = events.filter(|tally| tally.calls > 0) {
+        let idle = stats::idle_rules(&mirrors, &tally).into_iter();
+        let advice = "correct the prefix if a build should have matched it";
+        checks.extend(
+            idle.map(|rule| Check::warn("mirrors", format!("{rule}: no URL matched it so far"), advice)),
+        );
+    }
+    if checks.is_empty() && !mirrors.rules.is_empty() {
+        checks.push(Check::ok(
+            "mirrors",
+            format!("{} rules in {}", mirrors.rules.len(), mirrors.file.display()),
+        ));
+    }
+    checks
+}
+
+/// The store, where there is one already.
+fn existing_store(context: &Context) -> Option<vcache_store::Store> {
+    let exists = context.cache_dir().is_some_and(|dir| crate::context::is_cache(&dir.path));
+    exists.then(|| context.store().ok().flatten()).flatten()
+}
+
 /// When the last record of the cache was made.
 fn newest_record(context: &Context) -> Option<u64> {
-    let exists = context.cache_dir().is_some_and(|dir| crate::context::is_cache(&dir.path));
-    let store = exists.then(|| context.store().ok().flatten()).flatten()?;
-    store.records().filter_map(|(_, record)| record.ok()).map(|record| record.fetched).max()
+    existing_store(context)?
+        .records()
+        .filter_map(|(_, record)| record.ok())
+        .map(|record| record.fetched)
+        .max()
 }
 
 fn clock(now: u64, newest: Option<u64>) -> Check {
