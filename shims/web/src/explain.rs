@@ -29,7 +29,7 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
     }
     let session = Session::new(host, settings, policy, Messages::new(Level::Warn));
     match session.plan().0 {
-        Plan::Passthrough(reason) => {
+        Plan::Passthrough { reason, .. } => {
             explanation.plan = "passthrough";
             explanation.reason = Some(reason.code.name());
             explanation.detail = Some(reason.detail).filter(|d| !d.is_empty());

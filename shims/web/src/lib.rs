@@ -28,6 +28,7 @@ mod transfer;
 mod variant;
 pub mod wget;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use vcache_shim::{Component, Family, Host, Settings};
@@ -62,9 +63,13 @@ impl Tool {
             env: &|name| host.env(name).map(ToOwned::to_owned),
             read: &|path| std::fs::read(host.cwd().join(path)),
         };
+        self.read(host.args(), &around)
+    }
+
+    fn read(self, args: &[OsString], around: &Surroundings<'_>) -> Parsed {
         match self {
-            Tool::Wget => wget::invocation::parse(host.args(), &around),
-            Tool::Curl => curl::invocation::parse(host.args(), &around),
+            Tool::Wget => wget::invocation::parse(args, around),
+            Tool::Curl => curl::invocation::parse(args, around),
         }
     }
 }

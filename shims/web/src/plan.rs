@@ -16,7 +16,12 @@ use crate::request::{Call, Destination, Existing, Parsed, Transfer};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Plan {
     /// The real tool does it, with the argv that was given.
-    Passthrough(Reason),
+    Passthrough {
+        /// Why.
+        reason: Reason,
+        /// A pin that would hold for what it fetches, and that nobody checks then: `URL (file:line)`.
+        unchecked: Option<String>,
+    },
     /// The call is not carried out.
     Refuse {
         /// One of [`exit`].
@@ -73,7 +78,10 @@ pub enum Order {
 pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
     match parsed {
         Parsed::Other { reason, urls } => {
-            refused_passthrough(&reason, &urls, policy, pins).unwrap_or(Plan::Passthrough(reason))
+            refused_passthrough(&reason, &urls, policy, pins).unwrap_or_else(|| Plan::Passthrough {
+                unchecked: unchecked_pin(&reason, &urls, policy, pins),
+                reason,
+            })
         }
         Parsed::Fetch(call) => serve(call, policy, pins),
     }
@@ -164,6 +172,22 @@ fn refused_passthrough(
     None
 }
 
+/// A HEAD request, and one for nothing at all, bring no content that a pin could speak of.
+fn unchecked_pin(
+    reason: &Reason,
+    urls: &[String],
+    policy: &Policy,
+    pins: &dyn Fn(&str) -> Found,
+) -> Option<String> {
+    if !policy.versioned || matches!(reason.code, Code::HeadersOnly | Code::NoUrl) {
+        return None;
+    }
+    urls.iter().find_map(|url| {
+        let url = vcache_store::public_url(url);
+        pins(&url).pin.map(|pin| format!("{url} ({})", pin.place))
+    })
+}
+
 /// False for `file:` and for servers on this very machine: nothing of these comes from a network.
 fn leaves_the_machine(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return !url.starts_with("file:") };
@@ -199,3 +223,6 @@ fn contradiction(url: &str, found: &Found) -> Plan {
     );
     Plan::Refuse { status: exit::PIN_VIOLATED, message }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,13 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     }
     let session = Session::new(host, settings, policy, messages);
     match session.plan() {
-        (Plan::Passthrough(reason), url) => session.pass_through(&reason, url.as_deref()),
+        (Plan::Passthrough { reason, unchecked }, url) => {
+            if let Some(pin) = unchecked {
+                let why = reason.code.help();
+                session.messages.warn(format_args!("the pin of {pin} is not checked in this call: {why}"));
+            }
+            session.pass_through(&reason, url.as_deref())
+        }
         (Plan::Refuse { status, message }, url) => session.refuse(status, &message, url.as_deref()),
         (Plan::Serve(service), _) => session.serve(service),
     }
