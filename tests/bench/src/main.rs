@@ -3,6 +3,9 @@
 //! Contenders take turns (A B A B …) against an origin on loopback; medians of each are compared. Prints a table with the
 //! limit that each figure is held against; nothing here is an assertion. `--quick` takes small files and few rounds, to
 //! see that everything runs. Started by `run.sh`.
+//!
+//! Hooks that serve pinned content alone need its pin: `HOOK_VERSIONS` names the version file that they read, and the
+//! digests of what is to be hit are appended to it.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -32,6 +35,7 @@ struct Bench {
     root: PathBuf,
     shims: PathBuf,
     hooks: Option<PathBuf>,
+    hook_versions: Option<PathBuf>,
     origin: Origin,
     quick: bool,
 }
@@ -58,7 +62,8 @@ fn run() -> Result<(), String> {
         fs::create_dir(root.join(name)).map_err(|e| e.to_string())?;
     }
     let origin = Origin::start(&root.join("origin")).map_err(|e| e.to_string())?;
-    let bench = Bench { root, shims, hooks, origin, quick };
+    let hook_versions = std::env::var_os("HOOK_VERSIONS").map(PathBuf::from);
+    let bench = Bench { root, shims, hooks, hook_versions, origin, quick };
     println!("{:<34} {:>10} {:>10} {:>8} {:>8}   limit", "", "shim ms", "other ms", "ratio", "hook ms");
     bench.passthrough();
     let sizes = if quick { [KIB, MIB, 2 * MIB, 4 * MIB] } else { [KIB, 10 * MIB, 200 * MIB, 1024 * MIB] };
@@ -100,19 +105,37 @@ impl Bench {
     }
 
     /// A lane that makes a fresh destination before each call.
-    fn fresh<'a>(&'a self, call: Call, empty_cache: bool) -> Lane<'a> {
+    fn fresh(&self, call: Call) -> Lane<'_> {
         Box::new(move |_| {
             let _ = fs::remove_file(self.out());
-            if empty_cache {
-                let _ = fs::remove_dir_all(self.root.join("cache"));
-            }
             call.time()
         })
     }
 
+    /// A lane that asks for another URL of the same content each time, in a cache that has seen others; a cache of large
+    /// ones is emptied, to spare the disk.
+    fn missing(&self, call: Call, lane: usize, name: String, size: u64) -> Lane<'_> {
+        Box::new(move |round| {
+            let _ = fs::remove_file(self.out());
+            if size > 100 * MIB {
+                let _ = fs::remove_dir_all(self.root.join("cache"));
+            }
+            let url = self.origin.url(&format!("/{lane}.{round}-{name}"));
+            call.with(["-q", "-O", &self.out().display().to_string(), &url]).time()
+        })
+    }
+
+    fn pin_for_hooks(&self, url: &str, source: &Path) -> io::Result<()> {
+        let Some(versions) = &self.hook_versions else { return Ok(()) };
+        let sums = std::process::Command::new("md5sum").arg(source).output()?.stdout;
+        let md5 = String::from_utf8_lossy(&sums).chars().take(32).collect::<String>();
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(versions)?;
+        writeln!(file, "{url}=={md5}")
+    }
+
     fn passthrough(&self) {
         let calls = self.contenders("curl", &["--version"]);
-        let lanes = calls.into_iter().map(|call| self.fresh(call, false)).collect();
+        let lanes = calls.into_iter().map(|call| self.fresh(call)).collect();
         self.print("passthrough (curl --version)", lanes, 300, "adds at most 1.0 ms");
     }
 
@@ -126,24 +149,26 @@ impl Bench {
         let args = ["-q", "-O", out.as_str(), url.as_str()];
         let of = |what: &str| format!("{what} of {name}");
 
-        let lanes = self.contenders("wget", &args).into_iter().map(|call| self.fresh(call, true)).collect();
+        let lanes = self.contenders("wget", &[]).into_iter().enumerate();
+        let lanes = lanes.map(|(lane, call)| self.missing(call, lane, name.clone(), size)).collect();
         self.print(&of("miss"), lanes, rounds, "1.05 times the tool, plus the hash");
         let hash = self.call("/usr/bin/sha256sum".into(), &[&from]);
-        let sums = interleave(self.effort(rounds), vec![self.fresh(hash, false)]);
+        let sums = interleave(self.effort(rounds), vec![self.fresh(hash)]);
         println!("{:<34} {:>10} {:>10.2}", format!("  sha256sum of {name}"), "", value(&sums[0]));
 
         let shim = self.call(self.shims.join("wget"), &args);
+        self.pin_for_hooks(&url, &source)?;
         // The hits below need it there.
         shim.time().map_err(io::Error::other)?;
         let before = self.origin.gets(&format!("/{name}"));
         let real = self.call("/usr/bin/wget".into(), &args);
-        let lanes = vec![self.fresh(real, false), self.fresh(shim.clone(), false)];
+        let lanes = vec![self.fresh(real), self.fresh(shim.clone())];
         let lanes = lanes
             .into_iter()
-            .chain(self.hooks.iter().map(|dir| self.fresh(self.call(dir.join("wget"), &args), false)));
+            .chain(self.hooks.iter().map(|dir| self.fresh(self.call(dir.join("wget"), &args))));
         self.print(&of("hit"), lanes.collect(), rounds, if size <= KIB { "at most 3 ms" } else { "" });
         let copy = self.call("/bin/cp".into(), &[&from, &out]);
-        let lanes = vec![self.fresh(copy, false), self.fresh(shim.clone(), false)];
+        let lanes = vec![self.fresh(copy), self.fresh(shim.clone())];
         self.print(&of("hit against cp"), lanes, rounds, if size > 500 * MIB { "1.3 times cp" } else { "" });
         let asked = self.origin.gets(&format!("/{name}")) - before;
         println!("{:<34} {:>10} GETs by all of these, the real tool's included", "", asked);
@@ -173,6 +198,9 @@ impl Bench {
             return;
         }
         let url = self.origin.url(&format!("/twenty-{}", label(size)));
+        if let Err(e) = self.pin_for_hooks(&url, &self.root.join("origin").join(label(size))) {
+            eprintln!("bench: {e}");
+        }
         let lanes = self.contenders("wget", &[]).into_iter().map(|call| -> Lane<'_> {
             let outs = (0..20).map(|n| format!("out{n}"));
             let calls: Vec<Call> = outs.map(|out| call.with(["-q", "-O", &out, &url])).collect();
