@@ -19,6 +19,7 @@ usage: ./install.sh [OPTION]
   --uninstall      take back what (none) and --divert did; with --root ROOTFS what that did
   --demo           build, then build a small tree from Debian sources twice: cold, and with the network cut
   --build          build only, and print the folder of the executables
+  --from DIR       with any of these: take the executables in DIR, built elsewhere, instead of building
   --help           this text
 
 Exit status: 0 done, 1 failed, 2 wrong usage.
@@ -58,6 +59,11 @@ need_rust() {
 
 # Builds the static executables; sets $built to their folder.
 build() {
+    if [ -n "$from" ]; then
+        built=$from
+        for file in vcache vcache-shim; do [ -x "$built/$file" ] || die "$built/$file: is not there; --from needs it"; done
+        return
+    fi
     need_packages
     need_rust
     triple=$(rustc -vV | sed -n 's/^host: //p')
@@ -151,9 +157,10 @@ uninstall() {
 # An empty folder name would put files at the root of this machine.
 folder_of() { [ -n "${2:-}" ] || { usage >&2; say "error: $1 needs a folder"; exit 2; }; }
 
-action=install root=
+action=install root= from=
 while [ $# -gt 0 ]; do
     case $1 in
+    --from) folder_of "$@"; from=$(cd "$2" && pwd) || die "$2: is not a folder"; shift ;;
     --stage) folder_of "$@"; action=stage stage=$2; shift ;;
     --root) folder_of "$@"; root=$2; [ "$action" = uninstall ] || action=root; shift ;;
     --divert | --uninstall | --demo | --build) action=${1#--} ;;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Staged shims in real `docker build`s on Debian 11 and trixie: the build fetches through them from an origin on loopback,
 # and the image then answers the same calls with no network at all. Base images are made by debootstrap from this
-# machine's own Debian mirror, since none can be pulled.
+# machine's own Debian mirror, since none can be pulled. VCACHE_TEST_BIN: the folder of the static executables.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 status=0
@@ -38,7 +38,7 @@ port=$((20000 + RANDOM % 10000))
 python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work/origin" >/dev/null 2>&1 &
 origin=$!
 url=http://127.0.0.1:$port
-./install.sh --stage "$work/context" || { fail "install.sh --stage"; exit 1; }
+./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/context" || { fail "install.sh --stage"; exit 1; }
 
 # The image holds its cache itself: it is the smallest build that can be repeated without a network.
 cat >"$work/context/fetch.sh" <<END
@@ -74,6 +74,9 @@ END
     if docker run --rm --network none "$image" sh -c 'sh /fetch.sh 2>/dev/null; cmp /sums /sums.now' >"$work/log" 2>&1; then
         pass "$suite: the same bytes with --network none"
     else fail "$suite: the same bytes with --network none"; tail -5 "$work/log"; fi
+    diverted=$(docker run --rm --network none -v "$PWD:/src:ro" -v "$VCACHE_TEST_BIN:/bin-of-test:ro" \
+        -e URL="$url/a.bin" "$image" sh /src/tests/docker/divert.sh 2>&1)
+    if [ $? = 0 ]; then pass "$suite: --divert and --uninstall"; else fail "$suite: --divert: $diverted"; fi
     if docker run --rm --network none "$image" /usr/bin/curl -fsS "$url/a.bin" >/dev/null 2>&1; then
         fail "$suite: the network was not cut"
     else pass "$suite: the real curl fails there"; fi

@@ -21,6 +21,8 @@ check "--root" ./install.sh --root "$work/root"
 check "--root has the shims" test -x "$work/root/usr/local/sbin/curl"
 check "--uninstall --root" ./install.sh --uninstall --root "$work/root"
 check "nothing stays in the root" test -z "$(ls "$work/root/usr/local/sbin")"
+check "--from" ./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/built-elsewhere"
+check "--from an empty folder is refused" refuses ./install.sh --from "$work/root" --stage "$work/nothing"
 check "--root refuses what is no root" refuses ./install.sh --root "$work/context"
 export PREFIX=$work/prefix
 check "installs" ./install.sh
