@@ -13,8 +13,8 @@ use crate::units;
 /// Sums over events.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub(crate) struct Tally {
-    /// Requests: all of the below.
-    pub(crate) calls: u64,
+    /// All of the below; a call may make several.
+    pub(crate) requests: u64,
     /// Answered from the cache.
     pub(crate) hits: u64,
     /// Fetched by the real tool.
@@ -27,6 +27,8 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// hits / (hits + misses); none without either.
     pub(crate) hit_rate: Option<f64>,
+    /// Blobs that were found corrupt on their way out.
+    pub(crate) corrupt: u64,
     /// Bytes that came over the network, as far as the shims saw them.
     pub(crate) network_bytes: u64,
     /// Bytes that came from the cache.
@@ -69,16 +71,22 @@ impl Tally {
     }
 
     fn add(&mut self, event: Event) {
-        self.calls += 1;
-        self.first = Some(self.first.map_or(event.time, |t| t.min(event.time)));
-        self.last = Some(self.last.map_or(event.time, |t| t.max(event.time)));
-        *match event.outcome {
+        let count = match event.outcome {
             Outcome::Hit => &mut self.hits,
             Outcome::Miss => &mut self.misses,
             Outcome::Passthrough => &mut self.passthroughs,
             Outcome::Refused => &mut self.refused,
             Outcome::Failed => &mut self.failed,
-        } += 1;
+            // Not a request: what became of that has an event of its own.
+            Outcome::Corrupt => {
+                self.corrupt += 1;
+                return;
+            }
+        };
+        *count += 1;
+        self.requests += 1;
+        self.first = Some(self.first.map_or(event.time, |t| t.min(event.time)));
+        self.last = Some(self.last.map_or(event.time, |t| t.max(event.time)));
         let hit = event.outcome == Outcome::Hit;
         let sum = if hit { &mut self.cache_bytes } else { &mut self.network_bytes };
         *sum = sum.saturating_add(event.bytes);
@@ -108,10 +116,11 @@ impl Tally {
             units::count(self.passthroughs, "passthrough"),
         ];
         parts.extend((self.refused > 0).then(|| format!("{} refused", self.refused)));
+        parts.extend((self.corrupt > 0).then(|| format!("{} corrupt", self.corrupt)));
         parts.extend((self.failed > 0).then(|| format!("{} failed", self.failed)));
         format!(
             "{}: {}; {} from the network, {} from the cache",
-            units::count(self.calls, "call"),
+            units::count(self.requests, "request"),
             parts.join(", "),
             units::size(self.network_bytes),
             units::size(self.cache_bytes)
@@ -126,6 +135,7 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Passthrough => "passthrough",
         Outcome::Refused => "refused",
         Outcome::Failed => "failed",
+        Outcome::Corrupt => "corrupt",
     }
 }
 
@@ -146,7 +156,8 @@ mod tests {
     #[test]
     fn events_are_added_up_and_bad_lines_counted() {
         let tally = Tally::of(LOG.lines().map(str::to_owned), 0);
-        let counts = (tally.calls, tally.hits, tally.misses, tally.passthroughs, tally.refused, tally.failed);
+        let counts =
+            (tally.requests, tally.hits, tally.misses, tally.passthroughs, tally.refused, tally.failed);
         assert_eq!(counts, (5, 1, 2, 1, 1, 0));
         assert_eq!((tally.network_bytes, tally.cache_bytes, tally.malformed_lines), (2058, 2048, 2));
         assert_eq!(tally.hit_rate, Some(1.0 / 3.0));
@@ -157,18 +168,18 @@ mod tests {
         assert_eq!((tally.first, tally.last), (Some(1000), Some(4000)));
         assert_eq!(
             tally.line(),
-            "5 calls: 1 hit, 2 misses, 1 passthrough, 1 refused; 2.0 KiB from the network, 2.0 KiB from the cache"
+            "5 requests: 1 hit, 2 misses, 1 passthrough, 1 refused; 2.0 KiB from the network, 2.0 KiB from the cache"
         );
     }
 
     #[test]
     fn older_events_do_not_count_and_nothing_is_a_whole_line() {
-        assert_eq!(Tally::of(LOG.lines().map(str::to_owned), 3500).calls, 2);
+        assert_eq!(Tally::of(LOG.lines().map(str::to_owned), 3500).requests, 2);
         let none = Tally::of(std::iter::empty(), 0);
         assert_eq!(none.hit_rate, None);
         assert_eq!(
             none.line(),
-            "0 calls: 0 hits, 0 misses, 0 passthroughs; 0 B from the network, 0 B from the cache"
+            "0 requests: 0 hits, 0 misses, 0 passthroughs; 0 B from the network, 0 B from the cache"
         );
     }
 }

@@ -37,7 +37,7 @@ pub enum Unusable {
     Open(#[from] OpenError),
 }
 
-/// Opens the store. It is created where it is missing, unless it is only to be read.
+/// Opens the store. It is made where it is missing, unless it is only to be read.
 ///
 /// # Errors
 /// [`Unusable`]; the caller warns and goes on without a cache.

@@ -28,6 +28,8 @@ pub enum Outcome {
     Refused,
     /// The real tool failed.
     Failed,
+    /// A blob that was to be given out was found corrupt; the request goes on.
+    Corrupt,
 }
 
 /// One line.

@@ -4,12 +4,16 @@
 //! `build-versions/` under the same name, sorted and without duplicates, by way of a temporary file and a rename, with
 //! a lock file beside it held for the while, so that twenty writers lose nothing and a reader never sees half a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use vcache_store::Digest;
 use vcache_versions::{WebDigest, WebPin};
+
+/// A version file is held for a few milliseconds by each writer.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pins in force for one kind.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +51,8 @@ impl Pins {
     /// The file is there and can't be read.
     pub fn load(buildinfo: &Path, kind: &str) -> io::Result<Pins> {
         let file = buildinfo.join("versions").join(format!("versions-{kind}"));
+        // Where it really is: under `vcache run` the folder is a link that is gone when the message is read.
+        let file = file.canonicalize().unwrap_or(file);
         match fs::read(&file) {
             Ok(text) => Ok(Pins { file, text }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pins { file, text: Vec::new() }),
@@ -80,8 +86,8 @@ pub fn record_web(buildinfo: &Path, kind: &str, url: &str, digest: &WebDigest) -
         return Ok(());
     }
     fs::create_dir_all(&folder)?;
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock_path(&file))?;
-    lock.lock()?;
+    // Without locks (some NFS) the file is still whole at every moment, and only a racing writer's line may be lost.
+    let _lock = vcache_store::lock_file(&lock_path(&file), LOCK_PATIENCE);
     let Some(text) = vcache_versions::insert(&read_or_empty(&file)?, url, digest) else { return Ok(()) };
     replace(&file, &folder, text.as_bytes())
 }

@@ -3,7 +3,9 @@
 //! Versioning and caching are two switches: pins hold with the cache off, and the cache works for a component whose
 //! versions float. With neither set a shim is a plain exec ([`Policy::active`] is false).
 
-use crate::Settings;
+use std::time::Duration;
+
+use crate::{Level, Origin, Settings};
 
 /// What a pin is for: SONiC's names of the components.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,8 @@ pub struct Policy {
     pub on_mismatch: OnMismatch,
     /// Retries for callers who asked for none.
     pub retry: u32,
+    /// How long to wait for another process that fetches the same content.
+    pub lock_wait: Duration,
     /// The form of new pins.
     pub pin_digest: PinDigest,
 }
@@ -51,74 +55,97 @@ pub struct Policy {
 impl Policy {
     /// The policy for `component`, and what was wrong with the settings: each a line that names value and origin.
     pub fn new(settings: &Settings, component: Component) -> (Policy, Vec<String>) {
-        let mut wrong = Vec::new();
-        let mut odd = |name: &str, use_instead: &str| {
-            wrong.push(format!(
-                "{name}={:?} ({}) is not understood; using {use_instead}",
-                settings.get(name),
-                settings.origin(name)
-            ));
-        };
-        let method_name = match settings.get("SONIC_VERSION_CACHE") {
-            value if !value.is_empty() && settings.get("SONIC_VERSION_CACHE_METHOD") == "none" => {
-                if value == "none" { "SONIC_VERSION_CACHE_METHOD" } else { "SONIC_VERSION_CACHE" }
-            }
-            _ => "SONIC_VERSION_CACHE_METHOD",
-        };
-        let (read, write) = match settings.get(method_name) {
-            "none" => (false, false),
-            "cache" | "rwcache" => (true, true),
-            "rcache" => (true, false),
-            "wcache" => (false, true),
-            // SONiC's own variable is just `y` where a cache is asked for.
-            "y" if method_name == "SONIC_VERSION_CACHE" => (true, true),
-            _ => {
-                odd(method_name, "none");
-                (false, false)
-            }
-        };
-        let on_mismatch = match settings.get("VCACHE_ON_MISMATCH") {
-            "fail" => OnMismatch::Fail,
-            "warn" => OnMismatch::Warn,
-            _ => {
-                odd("VCACHE_ON_MISMATCH", "fail");
-                OnMismatch::Fail
-            }
-        };
-        let pin_digest = match settings.get("VCACHE_PIN_DIGEST") {
-            "md5" => PinDigest::Md5,
-            "sha256" => PinDigest::Sha256,
-            _ => {
-                odd("VCACHE_PIN_DIGEST", "md5");
-                PinDigest::Md5
-            }
-        };
-        let retry = settings.get("VCACHE_RETRY").parse().unwrap_or_else(|_| {
-            odd("VCACHE_RETRY", "0");
-            0
-        });
-        let strict = settings.flag("VCACHE_STRICT");
-        let offline = settings.flag("VCACHE_OFFLINE");
+        let mut reader = Reader { settings, wrong: Vec::new() };
+        let (read, write) = reader.method();
+        let strict = reader.switch("VCACHE_STRICT");
+        let offline = reader.switch("VCACHE_OFFLINE");
         let listed = settings.get("SONIC_VERSION_CONTROL_COMPONENTS");
-        let versioned = strict || listed.split([',', ' ']).any(|c| c == "all" || c == component.0);
-        (
-            Policy {
-                read: read || offline,
-                write,
-                versioned,
-                offline,
-                strict,
-                on_mismatch,
-                retry,
-                pin_digest,
-            },
-            wrong,
-        )
+        let policy = Policy {
+            read: read || offline,
+            write,
+            versioned: strict || listed.split([',', ' ']).any(|c| c == "all" || c == component.0),
+            offline,
+            strict,
+            on_mismatch: reader
+                .choice("VCACHE_ON_MISMATCH", &[("fail", OnMismatch::Fail), ("warn", OnMismatch::Warn)]),
+            retry: reader.number("VCACHE_RETRY"),
+            lock_wait: Duration::from_secs(reader.number("VCACHE_LOCK_WAIT").into()),
+            pin_digest: reader
+                .choice("VCACHE_PIN_DIGEST", &[("md5", PinDigest::Md5), ("sha256", PinDigest::Sha256)]),
+        };
+        reader.log_level();
+        (policy, reader.wrong)
     }
 
     /// False when nothing is asked of the shim, so that it is a plain exec.
     pub fn active(&self) -> bool {
         self.read || self.write || self.versioned
+    }
+}
+
+/// Reads settings; what is not understood is as if it had not been set, and noted.
+struct Reader<'a> {
+    settings: &'a Settings,
+    wrong: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn odd(&mut self, name: &str) {
+        let (value, origin) = (self.settings.get(name), self.settings.origin(name));
+        let default = Settings::default_of(name);
+        self.wrong.push(format!("{name}={value:?} ({origin}) is not understood; using {default}"));
+    }
+
+    /// Whether the cache is read and written. SONiC's internal name counts where the other is not set.
+    fn method(&mut self) -> (bool, bool) {
+        let internal = !self.settings.get("SONIC_VERSION_CACHE").is_empty()
+            && *self.settings.origin("SONIC_VERSION_CACHE_METHOD") == Origin::Default;
+        let name = if internal { "SONIC_VERSION_CACHE" } else { "SONIC_VERSION_CACHE_METHOD" };
+        match self.settings.get(name) {
+            "none" => (false, false),
+            "cache" | "rwcache" => (true, true),
+            "rcache" => (true, false),
+            "wcache" => (false, true),
+            // SONiC's own variable is just `y` where a cache is asked for.
+            "y" if internal => (true, true),
+            _ => {
+                self.odd(name);
+                (false, false)
+            }
+        }
+    }
+
+    fn switch(&mut self, name: &str) -> bool {
+        self.settings.flag(name).unwrap_or_else(|| {
+            self.odd(name);
+            false
+        })
+    }
+
+    /// The first choice is the default.
+    fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> T {
+        let value = self.settings.get(name);
+        choices
+            .iter()
+            .find(|(text, _)| *text == value)
+            .unwrap_or_else(|| {
+                self.odd(name);
+                &choices[0]
+            })
+            .1
+    }
+
+    fn number(&mut self, name: &str) -> u32 {
+        self.settings.get(name).parse().unwrap_or_else(|_| {
+            self.odd(name);
+            Settings::default_of(name).parse().unwrap_or(0)
+        })
+    }
+
+    fn log_level(&mut self) {
+        if Level::parse(self.settings.get("VCACHE_LOG")).is_none() {
+            self.odd("VCACHE_LOG");
+        }
     }
 }
 
@@ -150,6 +177,8 @@ mod tests {
             assert_eq!((p.read, p.write, wrong), (read, write, vec![]), "{method}");
         }
         assert!(policy(&[("SONIC_VERSION_CACHE", "cache")]).0.write);
+        let off = [("SONIC_VERSION_CACHE_METHOD", "none"), ("SONIC_VERSION_CACHE", "cache")];
+        assert!(!policy(&off).0.active());
         let (p, wrong) = policy(&[("SONIC_VERSION_CACHE_METHOD", "fast")]);
         assert!(!p.active());
         assert!(wrong[0].contains("\"fast\" (environment)"), "{wrong:?}");
@@ -162,5 +191,17 @@ mod tests {
         assert!(!policy(&[("SONIC_VERSION_CONTROL_COMPONENTS", "webx")]).0.versioned);
         assert!(policy(&[("VCACHE_STRICT", "y")]).0.versioned);
         assert!(policy(&[("VCACHE_OFFLINE", "y")]).0.read);
+        assert!(
+            policy(&[("VCACHE_OFFLINE", "TRUE")]).0.offline && policy(&[("VCACHE_STRICT", "Yes")]).0.strict
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for name in ["VCACHE_OFFLINE", "VCACHE_STRICT", "VCACHE_LOCK_WAIT", "VCACHE_RETRY", "VCACHE_LOG"] {
+            let (_, wrong) = policy(&[(name, "odd")]);
+            assert!(wrong.len() == 1 && wrong[0].starts_with(name), "{wrong:?}");
+        }
+        assert_eq!(policy(&[("VCACHE_LOCK_WAIT", "odd")]).0.lock_wait.as_secs(), 600);
     }
 }

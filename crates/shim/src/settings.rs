@@ -4,7 +4,6 @@
 //! `export K=V` or `K=V`, with or without quotes around the value, as SONiC's `generate_buildinfo_config.sh` writes
 //! them. They are read, never executed; a line of another kind is passed over.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -114,6 +113,11 @@ impl Settings {
         VARIABLES.iter().position(|v| v.name == name).expect("a variable of the table")
     }
 
+    /// The value of a variable of the table where nobody sets one.
+    pub fn default_of(name: &str) -> &'static str {
+        VARIABLES[Settings::index(name)].default
+    }
+
     /// The value of a variable of the table; empty where nobody set one and it has no default.
     pub fn get(&self, name: &str) -> &str {
         &self.values[Settings::index(name)].0
@@ -124,9 +128,14 @@ impl Settings {
         &self.values[Settings::index(name)].1
     }
 
-    /// True for `y`, `yes`, `1`, `true` and `on`.
-    pub fn flag(&self, name: &str) -> bool {
-        matches!(self.get(name), "y" | "yes" | "1" | "true" | "on" | "Y")
+    /// A switch, in any case: `y`, `yes`, `1`, `true`, `on`, or `n`, `no`, `0`, `false`, `off`, or nothing. None for
+    /// anything else.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.get(name).to_ascii_lowercase().as_str() {
+            "y" | "yes" | "1" | "true" | "on" => Some(true),
+            "" | "n" | "no" | "0" | "false" | "off" => Some(false),
+            _ => None,
+        }
     }
 
     /// The value as a path, where there is one.
@@ -177,8 +186,8 @@ fn unquote(value: &str) -> &str {
 }
 
 /// True when SONiC's own switch asks for a plain exec: exactly `SKIP_BUILD_HOOK=y`, as its hooks test it.
-pub fn hook_skipped(host: &Host) -> bool {
-    host.env("SKIP_BUILD_HOOK") == Some(OsStr::new("y"))
+pub fn hook_skipped(settings: &Settings) -> bool {
+    settings.get("SKIP_BUILD_HOOK") == "y"
 }
 
 #[cfg(test)]

@@ -169,19 +169,19 @@ impl Layer {
         Ok(Some(blob))
     }
 
-    fn quarantine(&self, blob: &Blob) -> Result<(), Error> {
+    fn quarantine(&self, blob: &Blob) -> Result<bool, Error> {
         if !blob.own {
-            return Ok(());
+            return Ok(false);
         }
         let named = match blob.path.symlink_metadata() {
             Ok(named) => named,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
             Err(e) => return Err(Error::io("look at", &blob.path)(e)),
         };
         let held = blob.file.metadata().map_err(Error::io("look at", &blob.path))?;
         // Someone has put a new one in its place already.
         if (named.dev(), named.ino()) != (held.dev(), held.ino()) {
-            return Ok(());
+            return Ok(true);
         }
         let meta = self.layout.meta(&blob.id);
         let _ = std::fs::remove_file(beside(&meta, self.uid()));
@@ -192,8 +192,8 @@ impl Layer {
             let aside = self.layout.quarantined(&blob.id, now, attempt);
             match self.rename(&blob.path, &aside, rename_new) {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                other => return other.map_err(Error::io("quarantine", &blob.path)),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+                other => return other.map(|()| true).map_err(Error::io("quarantine", &blob.path)),
             }
         }
     }
@@ -202,11 +202,11 @@ impl Layer {
 impl Store {
     /// Puts a corrupt blob aside, with its meta file gone, so that the next request is a miss. Only the very file that
     /// the blob has open is moved: one that was put in its place meanwhile stays. Blobs of lower layers stay as well;
-    /// what is fetched in their stead goes to the own cache, which is looked into first.
+    /// what is fetched in their stead goes to the own cache, which is looked into first. `Ok(false)`: it is such a one.
     ///
     /// # Errors
     /// [`Error::Io`]; a blob of another user in a sticky folder, or a read-only cache.
-    pub fn quarantine(&self, blob: &Blob) -> Result<(), Error> {
+    pub fn quarantine(&self, blob: &Blob) -> Result<bool, Error> {
         self.own.quarantine(blob)
     }
 }

@@ -100,6 +100,15 @@ impl Layer {
         }
     }
 
+    /// `tmp/`, made when it is missing.
+    pub(crate) fn tmp_folder(&self) -> Result<std::path::PathBuf, Error> {
+        let dir = self.layout.tmp();
+        if !dir.is_dir() {
+            self.shape.make_all(&dir, &dir).map_err(Error::io("make", &dir))?;
+        }
+        Ok(dir)
+    }
+
     /// A file in `tmp/`, gone when dropped.
     pub(crate) fn temporary(&self) -> Result<NamedTempFile, Error> {
         let dir = self.layout.tmp();

@@ -82,8 +82,8 @@ impl Layout {
         self.root.join("locks")
     }
 
-    pub(crate) fn lock(&self, key: &Key) -> PathBuf {
-        self.locks().join(key.name())
+    pub(crate) fn lock(&self, what: &str) -> PathBuf {
+        self.locks().join(Sha256Id::of(what.as_bytes()).to_string())
     }
 
     pub(crate) fn tmp(&self) -> PathBuf {

@@ -64,7 +64,7 @@ pub use crate::error::{Error, OpenError};
 pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
-pub use crate::lock::{KeyLock, LockWait};
+pub use crate::lock::{KeyLock, LockWait, lock_file};
 pub use crate::open::Config;
 pub use crate::secrets::public_url;
 pub use crate::writer::{BlobWriter, Ingested};
@@ -91,6 +91,14 @@ impl Store {
             read_only: config.read_only,
             lower_layers: OnceLock::new(),
         }
+    }
+
+    /// A folder of the own cache for temporary files, which the sweep clears after an hour.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: it is not there and can't be made.
+    pub fn scratch_folder(&self) -> Result<PathBuf, Error> {
+        self.own.tmp_folder()
     }
 
     /// The own cache directory, as configured.

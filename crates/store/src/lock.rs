@@ -1,6 +1,7 @@
 //! Single flight: who fetches a key holds an exclusive `flock` on `locks/<key>`; the others wait for it and then find
-//! the record. It is the only lock that anyone waits for, it is taken with no other lock held but the shared ones on
-//! blobs (which nobody waits for), and it dies with its holder: there can be no deadlock and no stale lock.
+//! the record. These are the only locks that anyone waits for; who needs several takes them in the order of their names,
+//! with no other lock held but the shared ones on blobs (which nobody waits for); and they die with their holder: there
+//! can be no deadlock and no stale lock.
 //!
 //! The file stays when the lock goes. Deleting it by hand is harmless: whoever gets the lock checks that the file still
 //! has its name, and starts again if not; [`crate::gc`] removes old ones while it holds them.
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::{Error, Key, Store};
+use crate::{Error, Store};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -36,7 +37,7 @@ pub struct LockWait {
     pub patience: Duration,
 }
 
-/// The lock on a key; let go by dropping it.
+/// A lock; let go by dropping it.
 #[derive(Debug)]
 #[must_use = "dropping it lets the lock go"]
 pub struct KeyLock {
@@ -52,49 +53,21 @@ impl KeyLock {
 }
 
 impl Store {
-    /// Takes the lock on a key, waiting up to `patience` for it. `waiting` is called after a second and then every ten.
-    /// `Ok(None)`: the time is up, and the caller fetches for itself.
+    /// Takes the lock on `what` (a key's text, or whatever else is named so), waiting up to `patience` for it. `waiting` is
+    /// called after a second and then every ten. `Ok(None)`: the time is up, and the caller goes on by itself.
     ///
     /// # Errors
     /// [`Error::LockUnsupported`] where the file system has no `flock`; [`Error::Io`] where the lock file cannot be made.
     pub fn lock(
         &self,
-        key: &Key,
+        what: &str,
         patience: Duration,
         waiting: &mut dyn FnMut(&LockWait),
     ) -> Result<Option<KeyLock>, Error> {
-        let path = self.own.layout.lock(key);
-        let start = Instant::now();
-        let mut next_word = FIRST_WORD;
-        let mut pause = FIRST_PAUSE;
-        let mut file = self.lock_file(&path)?;
-        let mut waited = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) if has_name(&file, &path) => return Ok(Some(KeyLock { _file: file, waited })),
-                // Someone deleted the file while we waited: what we hold is a lock on nothing.
-                Ok(()) => file = self.lock_file(&path)?,
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(TryLockError::Error(e)) => return Err(classify(&path, e)),
-            }
-            waited = true;
-            let elapsed = start.elapsed();
-            if elapsed >= patience {
-                return Ok(None);
-            }
-            if elapsed >= next_word {
-                waiting(&LockWait {
-                    what: key.text().to_owned(),
-                    path: path.clone(),
-                    waited: elapsed,
-                    patience,
-                });
-                next_word = elapsed + NEXT_WORD;
-            }
-            std::thread::sleep(pause.min(patience - elapsed));
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let path = self.own.layout.lock(what);
+        wait_for(&path, patience, &|| self.lock_file(&path), &mut |waited| {
+            waiting(&LockWait { what: what.to_owned(), path: path.clone(), waited, patience });
+        })
     }
 
     fn lock_file(&self, path: &Path) -> Result<File, Error> {
@@ -108,6 +81,47 @@ impl Store {
             }
             other => other.map_err(|e| failed(e.into())),
         }
+    }
+}
+
+/// Takes the lock on a file of any folder, which is made and stays, waiting up to `patience`. `Ok(None)`: the time is up.
+///
+/// # Errors
+/// As [`Store::lock`].
+pub fn lock_file(path: &Path, patience: Duration) -> Result<Option<KeyLock>, Error> {
+    let open = || open_lock(path).map_err(|e| Error::io("open", path)(e.into()));
+    wait_for(path, patience, &open, &mut |_| {})
+}
+
+fn wait_for(
+    path: &Path,
+    patience: Duration,
+    open: &dyn Fn() -> Result<File, Error>,
+    waiting: &mut dyn FnMut(Duration),
+) -> Result<Option<KeyLock>, Error> {
+    let start = Instant::now();
+    let (mut next_word, mut pause, mut waited) = (FIRST_WORD, FIRST_PAUSE, false);
+    let mut file = open()?;
+    loop {
+        match file.try_lock() {
+            Ok(()) if has_name(&file, path) => return Ok(Some(KeyLock { _file: file, waited })),
+            // Someone deleted the file while we waited: what we hold is a lock on nothing.
+            Ok(()) => file = open()?,
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(TryLockError::Error(e)) => return Err(classify(path, e)),
+        }
+        waited = true;
+        let elapsed = start.elapsed();
+        if elapsed >= patience {
+            return Ok(None);
+        }
+        if elapsed >= next_word {
+            waiting(elapsed);
+            next_word = elapsed + NEXT_WORD;
+        }
+        std::thread::sleep(pause.min(patience - elapsed));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

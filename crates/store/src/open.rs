@@ -25,21 +25,24 @@ pub struct Config {
     pub lower: Vec<PathBuf>,
     /// Users whose records are believed, besides root, ourselves and the owner of the cache directory.
     pub trusted_uids: Vec<u32>,
-    /// Nothing is stored: the directory is not made, and what a lower layer has is not copied into it. Times of use and
+    /// Nothing is stored: the directory is not made (one that is missing is as good as an empty one), and what a lower layer has is not copied into it. Times of use and
     /// events are still noted.
     pub read_only: bool,
 }
 
 impl Store {
-    /// Opens the cache, and makes it when it is missing, unless it is [`Config::read_only`]. Lower layers are opened when they are first needed.
+    /// Opens the cache, and makes it when it is missing and to be written to. Lower layers are opened when they are first needed.
     ///
     /// # Errors
     /// [`OpenError::NotADirectory`], [`OpenError::NewerFormat`], or the system's own reason.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         let layer = match open_layer(&config.dir, &config.trusted_uids, true) {
-            Err(OpenError::Io { source, .. })
-                if source.kind() == ErrorKind::NotFound && !config.read_only =>
-            {
+            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && config.read_only => {
+                // Whoever would have made it: there is nothing in it to believe.
+                let anyone = fs::metadata("/").map_err(|source| failure("open", &config.dir, source))?;
+                Layer::new(&config.dir, &anyone, &config.trusted_uids, true)
+            }
+            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source))?;
                 open_layer(&config.dir, &config.trusted_uids, true)?
             }

@@ -119,9 +119,13 @@ fn corrupt(store: &Store, blob: &BlobEntry, found: Sha256Id, repair: bool, repor
         return;
     }
     // Opening it may already put it aside: its size contradicts the meta file.
-    match store.own.open_blob(&blob.id).and_then(|open| open.map_or(Ok(()), |open| store.quarantine(&open))) {
-        Ok(()) if blob.path.symlink_metadata().is_err() => report.repaired += 1,
-        Ok(()) => {}
+    match store
+        .own
+        .open_blob(&blob.id)
+        .and_then(|open| open.map_or(Ok(false), |open| store.quarantine(&open)))
+    {
+        Ok(_) if blob.path.symlink_metadata().is_err() => report.repaired += 1,
+        Ok(_) => {}
         Err(error) => report.failed.push(error),
     }
 }

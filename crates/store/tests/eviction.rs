@@ -89,7 +89,7 @@ fn dangling_things_and_odds_and_ends_go_without_being_asked() {
     let (cache, ids) = three();
     fs::remove_file(cache.shard("blobs/sha256", &ids[0].to_string())).unwrap();
     cache.store.append_event("{}").unwrap();
-    drop(cache.store.lock(&Key::web("https://h/1", ""), hours(0), &mut |_| {}).unwrap().unwrap());
+    drop(cache.store.lock("https://h/1", hours(0), &mut |_| {}).unwrap().unwrap());
     for (path, days) in
         [("events/0-2000-01-01.jsonl", 91), ("quarantine/x", 31), ("locks/old", 2), ("tmp/left", 1)]
     {

@@ -87,7 +87,7 @@ fn child_on_read_only() {
     assert!(read_only(&store.writer(false).unwrap_err()));
     assert!(read_only(&store.quarantine(&blob).unwrap_err()));
     assert!(read_only(&store.append_event("{}").unwrap_err()));
-    assert!(read_only(&store.lock(&key, hours(0), &mut |_| {}).unwrap_err()));
+    assert!(read_only(&store.lock(key.text(), hours(0), &mut |_| {}).unwrap_err()));
 
     let options = vcache_store::gc::Options { max_size: Some(0), ..Default::default() };
     drop(blob);

@@ -51,7 +51,7 @@ fn child_of_bob_trusts_content_and_not_records() {
     assert!(ours.unwrap().ends_with(format!("{ABC}.{BOB}")));
     let report = vcache_store::verify::run(&store, false, &mut |_| {}).unwrap();
     assert!(report.is_clean() && report.foreign.is_empty(), "{report:?}");
-    drop(store.lock(&key, hours(0), &mut |_| {}).unwrap().unwrap());
+    drop(store.lock(key.text(), hours(0), &mut |_| {}).unwrap().unwrap());
     store.append_event("{}").unwrap();
 }
 
@@ -62,7 +62,7 @@ fn users_share_a_sticky_cache() {
     }
     let root = shared(0o1777);
     run("child_keeps_abc", root.path(), ALICE);
-    let lock = open(root.path()).lock(&Key::web("https://h/a", ""), hours(0), &mut |_| {}).unwrap();
+    let lock = open(root.path()).lock("https://h/a", hours(0), &mut |_| {}).unwrap();
     drop(lock);
     run("child_of_bob_trusts_content_and_not_records", root.path(), BOB);
     assert_eq!(fs::metadata(root.path().join("blobs/sha256/ba")).unwrap().mode() & 0o7777, 0o1777);
@@ -100,7 +100,7 @@ fn child_reads_only() {
     assert!(matches!(store.publish(&key, &found), Err(Error::Io { .. })));
     assert!(matches!(store.quarantine(&blob), Err(Error::Io { .. })));
     assert!(matches!(store.append_event("{}"), Err(Error::Io { .. })));
-    assert!(matches!(store.lock(&Key::web("https://h/b", ""), hours(0), &mut |_| {}), Err(Error::Io { .. })));
+    assert!(matches!(store.lock("https://h/b", hours(0), &mut |_| {}), Err(Error::Io { .. })));
     let missing = open(&dir).find(&ABC.replace('9', "8").parse().unwrap()).unwrap();
     assert!(missing.is_none());
 }

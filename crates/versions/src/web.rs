@@ -8,6 +8,7 @@
 //! An md5 and a sha256 for one URL do not contradict each other; the sha256 is the one that counts. Two different
 //! digests of one kind do, and then neither of them can be believed: the look-up names both lines and gives no pin.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -155,7 +156,8 @@ pub fn parse(text: &[u8]) -> (Vec<(String, WebPin)>, Vec<Malformed>) {
     (pins, problems)
 }
 
-/// The file with this pin in it, or `None` when nothing is to be written: the pin is there already, or the URL is one
+/// The file with this pin in it, or `None` when nothing is to be written: the pin is there already (perhaps beside one of
+/// the other kind), or the URL is one
 /// that a line cannot carry (empty, with line breaks or control characters, beginning with `#`, blanks at its ends).
 ///
 /// The lines come out unique and sorted by bytes, as `LC_ALL=C sort` does and as SONiC keeps them; comments at the top
@@ -166,10 +168,11 @@ pub fn insert(text: &str, url: &str, digest: &WebDigest) -> Option<String> {
     }
     let is_ours = |line: &&str| matches!(parse_line(line.as_bytes()), Ok((found, _)) if found == url);
     let trimmed = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut ours = trimmed().filter(is_ours);
-    if let (Some(only), None) = (ours.next(), ours.next())
-        && parse_line(only.as_bytes()).is_ok_and(|(_, known)| known == *digest)
-    {
+    let known: Vec<WebDigest> =
+        trimmed().filter(is_ours).filter_map(|line| Some(parse_line(line.as_bytes()).ok()?.1)).collect();
+    // An md5 and a sha256 may stand side by side.
+    let kinds: HashSet<_> = known.iter().map(std::mem::discriminant).collect();
+    if known.contains(digest) && kinds.len() == known.len() {
         return None;
     }
     let head: Vec<&str> = trimmed().take_while(|line| line.starts_with('#')).collect();

@@ -57,16 +57,24 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The words of a call that are web URLs as far as one can see, for messages: positional ones, and the values of options
-/// that `takes_url` knows.
+/// The words of a call that are URLs as far as one can see: positional ones, and the values of options that `takes_url`
+/// knows, with the scheme that the tools put in front; behind an unknown option only what has a scheme.
 pub(crate) fn recognised<M>(scan: &Scan<M>, takes_url: impl Fn(&Opt<M>) -> bool) -> Vec<String> {
     let word = |item: &Item<M>| match &item.kind {
-        Kind::Positional(word) | Kind::Untrusted(word) => word.to_str().map(str::to_owned),
-        Kind::Option { opt, value: Some(value), .. } if takes_url(opt) => value.to_str().map(str::to_owned),
+        Kind::Positional(word) => word.to_str().map(complete),
+        Kind::Option { opt, value: Some(value), .. } if takes_url(opt) => value.to_str().map(complete),
+        Kind::Untrusted(word) => word.to_str().filter(|word| scheme(word).is_some()).map(str::to_owned),
         _ => None,
     };
-    let is_web = |url: &String| Address::split(url).is_some_and(|address| address.is_web());
-    scan.items.iter().filter_map(word).filter(is_web).collect()
+    scan.items.iter().filter_map(word).collect()
+}
+
+fn complete(word: &str) -> String {
+    if scheme(word).is_some() || word.starts_with("file:") {
+        word.to_owned()
+    } else {
+        format!("http://{word}")
+    }
 }
 
 /// The scheme in front of `://`.

@@ -25,6 +25,8 @@ pub(crate) enum Wanted {
     Fresh,
     /// Whatever there is: the network has failed.
     Fallback,
+    /// Whatever there is, to say so.
+    Known,
 }
 
 impl Job {
@@ -61,6 +63,7 @@ impl Session<'_> {
     pub(crate) fn answer(&self, job: &Job, wanted: Wanted) -> Option<Answer> {
         let permitted = match (job.order, wanted) {
             (Order::CacheFirst, _) | (Order::OriginFirst, Wanted::Fresh | Wanted::Fallback) => true,
+            (_, Wanted::Known) => true,
             (Order::OriginOnly, Wanted::Fresh) => self.policy.write,
             (Order::OriginFirst, Wanted::Permitted) | (Order::OriginOnly, _) => false,
         };

@@ -39,7 +39,7 @@ pub(crate) fn deliver(
     mtime: Mtime,
 ) -> Result<(), Undelivered> {
     let Some(path) = &target.path else {
-        return to_stdout(blob);
+        return to_stdout(tool, blob);
     };
     match (transfer.existing, &target.before) {
         (Existing::Timestamp, Before::File(stamp)) if is_current(stamp.mtime, mtime) => return Ok(()),
@@ -47,7 +47,7 @@ pub(crate) fn deliver(
             return continue_file(tool, transfer, path, stamp.size, blob, mtime);
         }
         (Existing::Keep, Before::File(_) | Before::Special) => {
-            return Err(Undelivered::RealTool(Reason::new(Code::OutputName, "the file is there already")));
+            return Err(Undelivered::RealTool(Reason::new(Code::Kept, path.to_string_lossy())));
         }
         (Existing::Refuse, Before::File(_) | Before::Special) => {
             return Err(Undelivered::Fails(23, format!("{}: the file exists already", path.display())));
@@ -74,12 +74,12 @@ pub(crate) fn deliver(
     Ok(())
 }
 
-fn to_stdout(blob: &Blob) -> Result<(), Undelivered> {
+fn to_stdout(tool: Tool, blob: &Blob) -> Result<(), Undelivered> {
     let mut out = io::stdout().lock();
     match blob.stream_to(&mut out).map(|()| out.flush()) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(source)) | Err(StoreError::Output { source }) => {
-            Err(Undelivered::Fails(23, format!("writing stdout: {source}")))
+            Err(Undelivered::Fails(tool.write_failure(), format!("writing stdout: {source}")))
         }
         Err(StoreError::Corrupt { .. }) => Err(Undelivered::Corrupt),
         Err(other) => Err(Undelivered::Cache(other)),

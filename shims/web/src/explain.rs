@@ -20,14 +20,14 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
         real_tool,
         requests: Vec::new(),
     };
-    if settings::hook_skipped(host) || !policy.active() {
-        explanation.detail = Some(match settings::hook_skipped(host) {
+    if settings::hook_skipped(settings) || !policy.active() {
+        explanation.detail = Some(match settings::hook_skipped(settings) {
             true => "SKIP_BUILD_HOOK=y".to_owned(),
             false => "neither cache nor version control is configured".to_owned(),
         });
         return explanation;
     }
-    let session = Session::new(host, settings, policy, Messages::new(Level::Warn));
+    let session = Session::new(host, settings, policy, Messages::new(Level::Warn)).only_looking();
     match session.plan().0 {
         Plan::Passthrough { reason, .. } => {
             explanation.plan = "passthrough";
@@ -49,7 +49,7 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
 }
 
 fn request(session: &Session, job: &Job, destination: String) -> RequestExplanation {
-    let answer = session.answer(job, Wanted::Fallback);
+    let answer = session.answer(job, Wanted::Known);
     RequestExplanation {
         url: job.url.clone(),
         destination,

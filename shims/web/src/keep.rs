@@ -1,10 +1,11 @@
 //! After the real tool: check what it brought against the pins, take it into the store, record it.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
-use std::process::{ExitCode, ExitStatus};
+use std::io::{self, Seek};
+use std::process::ExitCode;
 
 use vcache_shim::journal::Outcome;
+use vcache_shim::pins::Pin;
 use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit};
 use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, Mtime, Record};
 
@@ -13,9 +14,9 @@ use crate::curl::headers::Response;
 use crate::plan::{Job, Service};
 use crate::reason::{Code, Reason};
 use crate::request::{Destination, Existing, FileTime, REDIRECTS_TAKEN_FOR_GRANTED};
+use crate::run::{Captured, pass_on};
 use crate::session::{Session, now};
 use crate::target::{Before, Target, Targets};
-use crate::transfer::Captured;
 
 /// What one run of the real tool has left.
 pub(crate) struct Fetched {
@@ -25,7 +26,8 @@ pub(crate) struct Fetched {
     pub(crate) responses: Option<Vec<Response>>,
     /// The content that went to standard output.
     pub(crate) captured: Captured,
-    pub(crate) status: ExitStatus,
+    /// How the call ends if all is well with the content.
+    pub(crate) end: child::End,
 }
 
 /// Content that is to be checked and kept.
@@ -59,7 +61,7 @@ impl Content {
 impl Session<'_> {
     /// Works through the requests of a run that the tool ended without an error.
     pub(crate) fn keep(&self, service: &Service, mut fetched: Fetched) -> ExitCode {
-        let mut end = child::End::like(fetched.status);
+        let mut end = fetched.end;
         for (index, job) in service.jobs.iter().enumerate() {
             let response = fetched.responses.as_ref().map(|all| all[index].clone());
             let target =
@@ -97,16 +99,7 @@ impl Session<'_> {
                 (None, None)
             }
         };
-        let Some(content) = content else {
-            let reason = storable.unwrap_or_else(|| Reason::new(Code::CacheTrouble, "nothing new to keep"));
-            self.note(Outcome::Miss, job, 0, Some(&reason));
-            return match (&job.pin, held) {
-                // Held back, and now impossible to check: it can't be passed on.
-                (Some(_), Some(_)) => Err(self.violated(job, target, "content that could not be checked")),
-                (None, Some(mut held)) => pass_on(&mut held).map_err(|_| 23),
-                (_, None) => Ok(()),
-            };
-        };
+        let Some(content) = content else { return self.keep_nothing(job, target, storable, held) };
         let size = content.size();
         let found = job.pin.as_ref().and_then(|p| content.digest(&p.digest));
         let matches = job.pin.as_ref().map(|p| found == Some(p.digest));
@@ -117,28 +110,73 @@ impl Session<'_> {
             }
             self.messages.warn(self.mismatch(job, &found));
         }
-        if let Some(mut held) = held {
-            pass_on(&mut held).map_err(|_| 23u8)?;
-        }
-        let recorded = self.digest_of(job, &content, matches);
-        let whole = storable.is_none() || (matches == Some(true) && is_resumed(job, target));
+        // What has the pinned digest is the content, whatever the answer's headers say.
+        let whole = storable.is_none() || matches == Some(true);
+        let recorded = self.digest_of(job, &content, matches).filter(|_| whole);
+        let mut reason = storable.filter(|_| !whole);
         match content {
             Content::Stored(ingested) if whole => self.publish(job, target, response, ingested),
-            _ => {}
+            Content::Hashed(_) if self.policy.write && whole => {
+                reason = Some(Reason::new(Code::CacheTrouble, ""))
+            }
+            Content::Stored(_) | Content::Hashed(_) => {}
         }
-        if let Some(digest) = recorded.filter(|_| whole || matches == Some(true)) {
+        if let Some(digest) = recorded {
             self.record_pin(&job.url, &digest);
         }
-        self.note(Outcome::Miss, job, size, storable.filter(|_| !whole).as_ref());
-        Ok(())
+        self.note(Outcome::Miss, job, size, reason.as_ref());
+        held.map_or(Ok(()), |held| self.release(held))
+    }
+
+    /// Nothing came that could be hashed.
+    fn keep_nothing(
+        &self,
+        job: &Job,
+        target: &Target,
+        reason: Option<Reason>,
+        held: Option<File>,
+    ) -> Result<(), u8> {
+        let reason = reason.unwrap_or_else(|| Reason::new(Code::Unchanged, ""));
+        self.note(Outcome::Miss, job, 0, Some(&reason));
+        // `-N` and `-c` may have found that there is nothing to fetch.
+        let may_be_nothing =
+            matches!(job.transfer.existing, Existing::Timestamp | Existing::Continue | Existing::Keep);
+        let expected = target.path.is_some() && !may_be_nothing;
+        let must_be_checked = job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail;
+        match held {
+            // Held back, and now impossible to check: it can't be passed on.
+            Some(_) if must_be_checked => {
+                Err(self.violated(job, target, "content that could not be checked"))
+            }
+            Some(held) => self.release(held),
+            None if must_be_checked && expected => {
+                Err(self.violated(job, target, "nothing that could be checked"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn release(&self, mut held: File) -> Result<(), u8> {
+        pass_on(&mut held).map_err(|e| {
+            if e.kind() != io::ErrorKind::BrokenPipe {
+                self.messages.error(format_args!("writing stdout: {e}"));
+            }
+            self.tool.write_failure()
+        })
+    }
+
+    /// What a written file holds instead of what its pin says; none when it is right.
+    pub(crate) fn found_instead(&self, target: &Target, pin: &Pin) -> Option<String> {
+        let file = target.path.as_ref().and_then(|path| File::open(path).ok());
+        file.map_or_else(|| Some("nothing that could be read".to_owned()), |file| found_instead(&file, pin))
     }
 
     /// Why what was fetched is not the content of the URL, or can't be known to be.
     fn not_storable(&self, job: &Job, target: &Target, response: Option<&Response>) -> Option<Reason> {
         match response {
-            None => return Some(Reason::new(Code::HeadersOnly, "the answers can't be told apart")),
+            None => return Some(Reason::new(Code::Unclear, "")),
             Some(r) if r.status != 200 => {
-                return Some(Reason::new(Code::BadValue, format!("the origin answered {}", r.status)));
+                return Some(Reason::new(Code::Status, r.status.to_string()));
             }
             Some(_) => {}
         }
@@ -255,7 +293,7 @@ impl Session<'_> {
     }
 
     /// The content contradicts its pin: nothing of it is left for a later step of the build to take for good.
-    fn violated(&self, job: &Job, target: &Target, found: &str) -> u8 {
+    pub(crate) fn violated(&self, job: &Job, target: &Target, found: &str) -> u8 {
         if let Some(path) = target.path.as_ref().filter(|_| target.was_written()) {
             let _ = fs::remove_file(path);
         }
@@ -290,9 +328,12 @@ fn with_what_was_known(new: Record, old: Option<Record>) -> Record {
     }
 }
 
-pub(crate) fn pass_on(held: &mut File) -> io::Result<()> {
-    held.rewind()?;
-    let mut out = io::stdout().lock();
-    io::copy(held, &mut out)?;
-    out.flush()
+/// What an open file holds instead of what a pin says; none when it is right.
+pub(crate) fn found_instead(file: &File, pin: &Pin) -> Option<String> {
+    let wants_md5 = matches!(pin.digest, Digest::Md5(_));
+    let Ok(hashes) = Hashes::of(file, wants_md5) else {
+        return Some("nothing that could be read".to_owned());
+    };
+    let found = Content::Hashed(hashes).digest(&pin.digest);
+    if found == Some(pin.digest) { None } else { found.map(|digest| digest.to_string()) }
 }

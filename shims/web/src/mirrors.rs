@@ -3,20 +3,19 @@
 //! Each attempt is a run of the real tool with the URLs in its argv rewritten, so that its options count there too. What
 //! a mirror does not have, or has with other content than the pin says, is asked for at the next one and at last at the
 //! origin. A file that was not there is then taken away again, and standard output is held back until it is whole. URLs
-//! from lists and configuration files are left as they are ([`crate::request::Call::url_words`]).
+//! from lists and configuration files are left as they are ([`crate::request::Call::url_words`]), and a caller who shows
+//! credentials is not taken to another server.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
 
 use vcache_shim::mirrors::Mirrors;
 use vcache_shim::real_tool::RealTool;
-use vcache_store::{Digest, Hashes};
 
-use crate::plan::{Job, Service};
-use crate::request::Existing;
+use crate::keep::found_instead;
+use crate::plan::Service;
+use crate::run::{Attempt, Captured, Run};
 use crate::session::Session;
-use crate::target::{Before, Target};
-use crate::transfer::{Attempt, Captured, Run};
+use crate::target::Target;
 
 impl Session<'_> {
     /// The first run against a mirror that brought everything; none where no rule applies, or no mirror has it all.
@@ -30,7 +29,7 @@ impl Session<'_> {
         for problem in &mirrors.problems {
             self.messages.warn(problem);
         }
-        if mirrors.rules.is_empty() {
+        if mirrors.rules.is_empty() || service.call.credentials {
             return None;
         }
         for n in 0.. {
@@ -40,7 +39,11 @@ impl Session<'_> {
                 Ok(run) => return Some(run),
                 Err(why) => {
                     self.messages.warn(format_args!("mirror {}: {why}; going on without it", n + 1));
-                    service.jobs.iter().zip(targets).for_each(|(job, target)| put_back(job, target));
+                    service
+                        .jobs
+                        .iter()
+                        .zip(targets)
+                        .for_each(|(job, target)| target.put_back(job.transfer.existing));
                 }
             }
         }
@@ -51,7 +54,7 @@ impl Session<'_> {
     fn rewritten(&self, mirrors: &Mirrors, service: &Service, n: usize) -> Option<Vec<OsString>> {
         let mut argv = self.host.args().to_vec();
         let mut any = false;
-        for index in &service.url_words {
+        for index in &service.call.url_words {
             let word = argv.get_mut(*index)?;
             let rewritten = word.to_str().and_then(|url| mirrors.rule(url)?.rewritten(url, n));
             if let Some(url) = rewritten {
@@ -73,40 +76,15 @@ impl Session<'_> {
             return Err(format!("it answered {}", other.status));
         }
         for (job, target) in service.jobs.iter().zip(targets) {
-            if let Some(pin) = job.pin.as_ref().filter(|_| !job.is_named_by_header()) {
-                let found = digest(run, target, &pin.digest).map_err(|e| e.to_string())?;
-                if found != Some(pin.digest) {
-                    return Err(format!("its content contradicts the pin of {} ({})", job.url, pin.place));
-                }
+            let Some(pin) = job.pin.as_ref().filter(|_| !job.is_named_by_header()) else { continue };
+            let contradicts = match &run.captured {
+                Captured::Held(held) if target.path.is_none() => found_instead(held, pin),
+                _ => self.found_instead(target, pin),
+            };
+            if contradicts.is_some() {
+                return Err(format!("its content contradicts the pin of {} ({})", job.url, pin.place));
             }
         }
         Ok(())
-    }
-}
-
-/// The digest, of the same kind as `like`, of what a run brought.
-fn digest(run: &Run, target: &Target, like: &Digest) -> Result<Option<Digest>, vcache_store::Error> {
-    let input = |source| vcache_store::Error::Input { source };
-    let file = match (&run.captured, &target.path) {
-        (Captured::Held(file), None) => file.try_clone().map_err(input)?,
-        (_, Some(path)) => File::open(path).map_err(input)?,
-        _ => return Ok(None),
-    };
-    let hashes = Hashes::of(&file, matches!(like, Digest::Md5(_)))?;
-    Ok(match like {
-        Digest::Sha256(_) => Some(Digest::Sha256(hashes.sha256)),
-        Digest::Md5(_) => hashes.md5.map(Digest::Md5),
-    })
-}
-
-/// Takes away what a run has left where nothing was, and what it has appended to a file.
-fn put_back(job: &Job, target: &Target) {
-    let Some(path) = &target.path else { return };
-    match &target.before {
-        Before::Absent => drop(fs::remove_file(path)),
-        Before::File(stamp) if job.transfer.existing == Existing::Continue => {
-            let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(stamp.size));
-        }
-        Before::File(_) | Before::Special => {}
     }
 }

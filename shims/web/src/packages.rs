@@ -35,26 +35,26 @@ impl Session<'_> {
                 continue;
             }
             let url = package_url(base, &job.url, pin);
+            let shown = vcache_store::public_url(&url);
             let got = client.get_or_try_init(new_client).map_err(io::Error::other).and_then(|client| {
                 match get(client, &url)? {
-                    Some(answer) => self.take(store, job, pin, &url, answer).map(|()| true),
+                    Some(answer) => self.take(store, job, pin, answer).map(|()| true),
                     None => Ok(false),
                 }
             });
             match got {
                 Ok(true) => {
                     had_any = true;
-                    let from = vcache_store::public_url(&url);
-                    self.messages.info(format_args!("kept: {} from {from}", job.url));
+                    self.messages.info(format_args!("kept: {} from {shown}", job.url));
                 }
-                Ok(false) => self.messages.debug(format_args!("{url}: not there; asking the origin")),
-                Err(e) => self.messages.warn(format_args!("{e}; asking the origin")),
+                Ok(false) => self.messages.debug(format_args!("{shown}: not there; asking the origin")),
+                Err(e) => self.messages.warn(format_args!("{shown}: {e}; asking the origin")),
             }
         }
         had_any
     }
 
-    fn take(&self, store: &Store, job: &Job, pin: &Pin, url: &str, mut answer: Response) -> io::Result<()> {
+    fn take(&self, store: &Store, job: &Job, pin: &Pin, mut answer: Response) -> io::Result<()> {
         let mtime = answer.headers().get("last-modified").and_then(|v| v.to_str().ok());
         let mtime = mtime.and_then(|v| httpdate::parse_http_date(v).ok());
         let mtime = mtime.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
@@ -62,7 +62,7 @@ impl Session<'_> {
         io::copy(&mut answer, &mut writer)?;
         let ingested = writer.seal().map_err(io::Error::other)?;
         if ingested.matches(&pin.digest) != Some(true) {
-            return Err(io::Error::other(format!("{url}: the content contradicts its pin ({})", pin.place)));
+            return Err(io::Error::other(format!("the content contradicts its pin ({})", pin.place)));
         }
         let key = job.key();
         let record = Record {

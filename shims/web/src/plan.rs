@@ -4,7 +4,7 @@
 //! there?) is left to `run`, which carries the plan out.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vcache_shim::pins::{Found, Pin};
 use vcache_shim::{Policy, exit};
@@ -38,14 +38,8 @@ pub enum Plan {
 pub struct Service {
     /// In the order of the call.
     pub jobs: Vec<Job>,
-    /// See [`Call::option_slots`].
-    pub option_slots: Vec<usize>,
-    /// See [`Call::url_words`].
-    pub url_words: Vec<usize>,
-    /// See [`Call::retries_given`].
-    pub retries_given: bool,
-    /// See [`Call::log`].
-    pub log: Option<(PathBuf, bool)>,
+    /// What else the call says; its transfers are in `jobs`.
+    pub call: Call,
     /// Why the real tool's output could not be taken apart again: what is not in the cache is left to it, and not kept.
     pub inseparable: Option<Reason>,
 }
@@ -109,8 +103,7 @@ fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan 
         };
         jobs.push(Job { transfer, url, pin: found.pin, order });
     }
-    let Call { option_slots, url_words, retries_given, log, .. } = call;
-    Plan::Serve(Service { jobs, option_slots, url_words, retries_given, log, inseparable })
+    Plan::Serve(Service { jobs, call, inseparable })
 }
 
 /// `-o /dev/stdout` is standard output by another name.
@@ -155,21 +148,35 @@ fn refused_passthrough(
     policy: &Policy,
     pins: &dyn Fn(&str) -> Found,
 ) -> Option<Plan> {
-    let remote = urls.iter().filter(|u| leaves_the_machine(u)).map(|u| vcache_store::public_url(u));
-    for url in remote {
-        if policy.offline {
-            let message = format!(
-                "{url}: offline (VCACHE_OFFLINE=y), and this call can't be answered from the cache: {}",
-                describe(reason)
-            );
-            return Some(Plan::Refuse { status: exit::OFFLINE_MISS, message });
-        }
-        // A HEAD request brings no content that a pin could speak of.
-        if policy.strict && reason.code != Code::HeadersOnly && pins(&url).pin.is_none() {
-            return Some(unpinned(&url));
-        }
+    if matches!(reason.code, Code::NoUrl | Code::MissingValue) {
+        return None;
     }
-    None
+    let remote =
+        || urls.iter().filter(|url| leaves_the_machine(url)).map(|url| vcache_store::public_url(url));
+    if policy.offline && (urls.is_empty() || remote().next().is_some()) {
+        return Some(offline(reason, remote().next().as_deref()));
+    }
+    // A HEAD request brings no content that a pin could speak of.
+    if !policy.strict || reason.code == Code::HeadersOnly {
+        return None;
+    }
+    if urls.is_empty() && matches!(reason.code, Code::InputFile | Code::Encoding) {
+        let why = describe(reason);
+        let message =
+            format!("strict mode (VCACHE_STRICT=y), and it can't be told whether it is pinned: {why}");
+        return Some(Plan::Refuse { status: exit::STRICT_REFUSAL, message });
+    }
+    remote().find(|url| pins(url).pin.is_none()).map(|url| unpinned(&url))
+}
+
+/// The refusal of a call that would need the network.
+pub(crate) fn offline(reason: &Reason, url: Option<&str>) -> Plan {
+    let message = format!(
+        "{}: offline (VCACHE_OFFLINE=y), and this call can't be answered from the cache: {}",
+        url.unwrap_or("this call"),
+        describe(reason)
+    );
+    Plan::Refuse { status: exit::OFFLINE_MISS, message }
 }
 
 /// A HEAD request, and one for nothing at all, bring no content that a pin could speak of.
@@ -189,7 +196,7 @@ fn unchecked_pin(
 }
 
 /// False for `file:` and for servers on this very machine: nothing of these comes from a network.
-fn leaves_the_machine(url: &str) -> bool {
+pub(crate) fn leaves_the_machine(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return !url.starts_with("file:") };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -12,9 +12,15 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason with its detail.
+    /// A reason with its detail, freed of what could be a secret: the value of an option, credentials in a URL.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Reason { code, detail: detail.into() }
+        let detail = detail.into();
+        let detail = match detail.strip_prefix("--") {
+            Some(_) => detail.split('=').next().unwrap_or_default().to_owned(),
+            None if code == Code::UnknownOption => detail.chars().take(3).collect(),
+            None => vcache_store::public_url(&detail),
+        };
+        Reason { code, detail }
     }
 }
 
@@ -64,6 +70,10 @@ codes! {
     Terminal, "terminal", "content goes to a terminal";
     Configured, "configured", "a configuration file of the tool sets something that changes the answer";
     Encoding, "encoding", "the URL, or a needed value, is not UTF-8";
+    Kept, "kept", "the file is there already and is to stay (`-nc`, `--skip-existing`)";
     Resume, "resume", "a partial file that is not the beginning of the known content is continued";
-    CacheTrouble, "cache-trouble", "the cache can't be used; the warning says why";
+    Status, "status", "not kept: the origin answered with another status than 200";
+    Unclear, "unclear", "not kept: it can't be told which answer belongs to which request";
+    Unchanged, "unchanged", "nothing came that could be kept: the file was current already (`-N`, `-c`), or stdout was closed";
+    CacheTrouble, "cache-trouble", "not kept: the cache can't be written; the warning says why";
 }

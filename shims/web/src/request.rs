@@ -37,6 +37,8 @@ pub struct Call {
     pub url_words: Vec<usize>,
     /// The caller gave `--tries`, `--retry` or the like, so `VCACHE_RETRY` stays out of it.
     pub retries_given: bool,
+    /// The caller shows who it is (`-u`, `Authorization`, …), which is not to be shown to a mirror.
+    pub credentials: bool,
     /// wget's `-o FILE` (false) or `-a FILE` (true: append): messages go there instead of to stderr.
     pub log: Option<(PathBuf, bool)>,
 }

@@ -1,11 +1,14 @@
 //! One call from beginning to end: decide, answer from the cache, or run the real tool and keep what it brought.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
+use vcache_shim::host::FileId;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
 use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, cache, exit, real_tool, settings};
@@ -14,9 +17,9 @@ use vcache_versions::WebDigest;
 
 use crate::answer::{Answer, Wanted};
 use crate::deliver::{Undelivered, deliver};
-use crate::plan::{Job, Plan, Service, plan};
+use crate::plan::{self, Job, Plan, Service, leaves_the_machine};
 use crate::reason::{Code, Reason};
-use crate::request::{Destination, Existing};
+use crate::request::{Destination, Existing, Transfer};
 use crate::target::{Before, Target, Targets};
 use crate::{COMPONENT, Tool, curl};
 
@@ -29,6 +32,8 @@ pub(crate) struct Session<'a> {
     pub(crate) messages: Messages,
     /// Seconds since 1970.
     pub(crate) started: u64,
+    /// Nothing is to be done: the store is only read.
+    looks_only: bool,
     journal: Journal,
     store: OnceCell<Option<Store>>,
 }
@@ -43,7 +48,7 @@ pub(crate) enum Served {
 
 /// Does the call in `host`.
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
-    if settings::hook_skipped(host) {
+    if settings::hook_skipped(settings) {
         return real_tool::pass_through(host);
     }
     let (policy, wrong) = Policy::new(settings, COMPONENT);
@@ -81,7 +86,13 @@ impl<'a> Session<'a> {
         messages: Messages,
     ) -> Session<'a> {
         let (tool, journal) = (Tool::of(host), Journal::new(host, settings));
-        Session { host, settings, tool, policy, messages, started: now(), journal, store: OnceCell::new() }
+        let (started, store) = (now(), OnceCell::new());
+        Session { host, settings, tool, policy, messages, started, looks_only: false, journal, store }
+    }
+
+    /// The same for someone who only wants to know.
+    pub(crate) fn only_looking(self) -> Session<'a> {
+        Session { looks_only: true, ..self }
     }
 
     /// The plan, and the URL to name in the journal when it is not to serve.
@@ -100,7 +111,7 @@ impl<'a> Session<'a> {
             }
             found
         };
-        (plan(parsed, &self.policy, &|url: &str| -> Found { look_up(url) }), url)
+        (plan::plan(parsed, &self.policy, &|url: &str| -> Found { look_up(url) }), url)
     }
 
     fn pins(&self) -> Pins {
@@ -121,7 +132,7 @@ impl<'a> Session<'a> {
 
     /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.
     pub(crate) fn store(&self) -> Option<&Store> {
-        let open = || match cache::open(self.host, self.settings, !self.policy.write) {
+        let open = || match cache::open(self.host, self.settings, self.looks_only || !self.policy.write) {
             _ if !(self.policy.read || self.policy.write) => None,
             Ok(store) => Some(store),
             Err(e) => {
@@ -132,8 +143,16 @@ impl<'a> Session<'a> {
         self.store.get_or_init(open).as_ref()
     }
 
-    /// Hands the call over to the real tool, as it was given.
+    /// Hands the call over to the real tool, as it was given, unless it would need a network that must not be touched.
     pub(crate) fn pass_through(&self, reason: &Reason, url: Option<&str>) -> ExitCode {
+        let no_network = matches!(reason.code, Code::NoUrl | Code::MissingValue | Code::Kept);
+        if self.policy.offline
+            && !no_network
+            && url.is_some_and(leaves_the_machine)
+            && let Plan::Refuse { status, message } = plan::offline(reason, url)
+        {
+            return self.refuse(status, &message, url);
+        }
         self.messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
         let mut event = self.journal.event(Outcome::Passthrough);
         event.reason = Some(reason.code.name().to_owned());
@@ -195,6 +214,7 @@ impl<'a> Session<'a> {
             return self.offline_miss(&service);
         }
         if let Some(reason) = &service.inseparable {
+            self.warn_unchecked(&service, reason.code.help());
             return self.pass_through(reason, url.as_deref());
         }
         let locks = self.lock(&service);
@@ -223,11 +243,12 @@ impl<'a> Session<'a> {
     /// What only a look at the destination can tell.
     fn left_to_the_tool(&self, service: &Service) -> Option<Reason> {
         let to_stdout = |job: &Job| job.transfer.destination == Destination::Stdout;
-        if service.jobs.iter().any(to_stdout) && std::io::stdout().is_terminal() {
+        let shown = std::io::stdout().is_terminal() && !self.policy.offline;
+        if shown && service.jobs.iter().any(to_stdout) {
             return Some(Reason::new(Code::Terminal, ""));
         }
         let all_kept = service.jobs.iter().all(|job| self.is_kept(job));
-        all_kept.then(|| Reason::new(Code::OutputName, "the file is there already"))
+        all_kept.then(|| Reason::new(Code::Kept, ""))
     }
 
     /// The file is there, and the caller wants it left alone.
@@ -253,26 +274,26 @@ impl<'a> Session<'a> {
         self.refuse(exit::OFFLINE_MISS, &message, Some(&job.url))
     }
 
-    /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches. In the order of the
-    /// keys' names, so that two calls for the same URLs can't wait for each other.
+    /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches; and of the files that
+    /// will be written, so that none takes what another one puts there for its own. In the order of their names, so that
+    /// two calls can't wait for each other.
     fn lock(&self, service: &Service) -> Vec<KeyLock> {
         let Some(store) = self.store().filter(|_| self.policy.write) else { return Vec::new() };
-        let mut keys: Vec<_> = service.jobs.iter().map(Job::key).collect();
-        keys.sort_by_key(|k| k.name());
-        keys.dedup_by_key(|k| k.name());
-        let patience = Duration::from_secs(self.settings.get("VCACHE_LOCK_WAIT").parse().unwrap_or(600));
+        let keys = service.jobs.iter().map(|job| job.key().text().to_owned());
+        let files = service.jobs.iter().filter_map(|job| lock_of_file(self.host.cwd(), &job.transfer));
+        let names: BTreeSet<String> = keys.chain(files).collect();
         let mut locks = Vec::new();
-        for key in &keys {
+        for name in &names {
             let waiting = &mut |wait: &LockWait| {
                 self.messages.warn(format_args!(
-                    "another process is fetching {}; waiting for it ({} s of at most {} s; lock: {})",
-                    wait.what,
+                    "another process is at work on {}; waiting for it ({} s of at most {} s; lock: {})",
+                    wait.what.replace('\n', " "),
                     wait.waited.as_secs(),
                     wait.patience.as_secs(),
                     wait.path.display()
                 ));
             };
-            match store.lock(key, patience, waiting) {
+            match store.lock(name, self.policy.lock_wait, waiting) {
                 Ok(Some(lock)) => locks.push(lock),
                 Ok(None) => self.messages.warn("waited long enough; downloading it here as well"),
                 Err(e) => self.messages.warn(format_args!("{}; going on without a lock", Chain(&e))),
@@ -300,24 +321,33 @@ impl<'a> Session<'a> {
         }
         let mut targets = Targets::new(self.host.cwd());
         let mut status = 0;
+        let mut delivered: Vec<(&Job, Target)> = Vec::new();
+        // Where the real tool must do it after all, it finds everything as it was.
+        let take_back = |delivered: &[(&Job, Target)]| {
+            delivered.iter().for_each(|(job, target)| target.put_back(job.transfer.existing));
+        };
         for (index, (job, answer)) in service.jobs.iter().zip(answers).enumerate() {
             let found = targets.next(&job.transfer, answer.header_name());
             let target = fixed.filter(|_| !job.is_named_by_header()).map_or(found, |all| all[index].clone());
             match deliver(self.tool, &job.transfer, &target, &answer.blob, answer.mtime()) {
                 Ok(()) => {
                     self.delivered(job, answer, &target);
+                    delivered.push((job, target));
                     // Of several transfers curl reports how the last one ended.
                     status = if self.tool == Tool::Curl { 0 } else { status };
                 }
                 Err(Undelivered::Corrupt) => {
                     self.quarantine(answer);
+                    take_back(&delivered);
                     return Served::Not;
                 }
                 Err(Undelivered::Cache(e)) => {
                     self.messages.warn(format_args!("{}; downloading it instead", Chain(&e)));
+                    take_back(&delivered);
                     return Served::Not;
                 }
                 Err(Undelivered::RealTool(reason)) => {
+                    take_back(&delivered);
                     return Served::Done(self.pass_through(&reason, Some(&job.url)));
                 }
                 Err(Undelivered::Fails(failed, message)) => {
@@ -348,7 +378,7 @@ impl<'a> Session<'a> {
 
     /// wget's log file is there after a hit too, with a line that says where the content came from.
     fn write_log(&self, service: &Service) {
-        let Some((path, append)) = &service.log else { return };
+        let Some((path, append)) = &service.call.log else { return };
         let path = self.host.cwd().join(path);
         let opened = OpenOptions::new().create(true).write(true).append(*append).truncate(!append).open(path);
         if let Ok(mut log) = opened {
@@ -374,11 +404,27 @@ impl<'a> Session<'a> {
 
     fn quarantine(&self, answer: &Answer) {
         let id = answer.blob.id();
-        self.messages.warn(format_args!(
-            "sha256:{id} is corrupt in the cache; moved to quarantine, downloading it again"
-        ));
-        if let Some(Err(e)) = self.store().map(|s| s.quarantine(&answer.blob)) {
-            self.messages.warn(Chain(&e));
-        }
+        let done = match self.store().map(|store| store.quarantine(&answer.blob)) {
+            Some(Ok(true)) => "moved to quarantine".to_owned(),
+            Some(Err(e)) => Chain(&e).to_string(),
+            Some(Ok(false)) | None => "left where it is".to_owned(),
+        };
+        let mut event = self.journal.event(Outcome::Corrupt);
+        event.detail = Some(format!("sha256:{id}"));
+        self.journal.write(self.store(), &event);
+        let path = answer.blob.path().display();
+        self.messages.warn(format_args!("{path} is corrupt ({done}); downloading it again"));
     }
+}
+
+/// The name of the lock on the file that a transfer writes: by its folder's identity, since containers that share a cache
+/// have files of the same name. wget's numbered names count as one.
+fn lock_of_file(cwd: &Path, transfer: &Transfer) -> Option<String> {
+    let path = match &transfer.destination {
+        Destination::Stdout => return None,
+        Destination::Path(path) => cwd.join(path),
+        Destination::Named { folder, name, .. } => cwd.join(folder).join(name),
+    };
+    let folder = FileId::of(path.parent()?).ok()?;
+    Some(format!("file {}:{} {}", folder.device, folder.inode, path.file_name()?.display()))
 }

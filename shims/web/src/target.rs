@@ -4,7 +4,7 @@
 //! download all mean the same file.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, OpenOptions};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -127,6 +127,18 @@ impl Target {
     /// True when something other than a regular file stands there, which can't be read back after a download.
     pub(crate) fn is_special(&self) -> bool {
         self.before == Before::Special
+    }
+
+    /// Takes away what a run has left where nothing was, and what it has appended to a file that was to be continued.
+    pub(crate) fn put_back(&self, existing: Existing) {
+        let Some(path) = &self.path else { return };
+        match &self.before {
+            Before::Absent => drop(fs::remove_file(path)),
+            Before::File(stamp) if existing == Existing::Continue => {
+                let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(stamp.size));
+            }
+            Before::File(_) | Before::Special => {}
+        }
     }
 
     /// For messages.

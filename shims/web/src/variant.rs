@@ -1,31 +1,23 @@
 //! Which request headers make another answer: the `variant` of a transfer.
 //!
 //! Headers that servers use to choose between contents (`Accept`, `Host`, …) become part of the cache key. Credentials
-//! must never get there, so they are left out; and what only says who asks is left out too, or each build machine would
-//! have a cache of its own.
+//! must never get there, so they are left out; and what says nothing about the content is left out too.
 
 use crate::reason::{Code, Reason};
 
 /// What a header given by the caller means for caching.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Meaning {
-    /// It does not change the content, or it is a secret.
+    /// It does not change the content.
     Harmless,
+    /// It says who may have the content; it must not be kept, nor sent to anyone else.
+    Secret,
     /// The line of the variant: lower-case name, `: `, value.
     Variant(String),
 }
 
-const HARMLESS: &[&str] = &[
-    "user-agent",
-    "referer",
-    "connection",
-    "cache-control",
-    "pragma",
-    "dnt",
-    "origin",
-    "content-type",
-    "expect",
-];
+const HARMLESS: &[&str] =
+    &["referer", "connection", "cache-control", "pragma", "dnt", "origin", "content-type", "expect"];
 const SECRET: &[&str] = &["auth", "token", "key", "secret", "passw", "credential", "session", "signature"];
 
 /// The meaning of a header `name` with its `value` (both without surrounding blanks).
@@ -39,7 +31,7 @@ pub(crate) fn of_header(name: &str, value: &str) -> Result<Meaning, Reason> {
         "content-length" | "transfer-encoding" | "x-http-method-override" => refuse(Code::Method),
         _ if name.starts_with("if-") => refuse(Code::Conditional),
         _ if HARMLESS.contains(&name.as_str()) => Ok(Meaning::Harmless),
-        _ if SECRET.iter().any(|part| name.contains(part)) => Ok(Meaning::Harmless),
+        _ if SECRET.iter().any(|part| name.contains(part)) => Ok(Meaning::Secret),
         _ => Ok(Meaning::Variant(format!("{name}: {}", value.trim()))),
     }
 }
@@ -51,7 +43,7 @@ mod tests {
     #[track_caller]
     fn check(name: &str, value: &str, expect: Result<Option<&str>, Code>) {
         let seen = of_header(name, value).map_err(|reason| reason.code).map(|meaning| match meaning {
-            Meaning::Harmless => None,
+            Meaning::Harmless | Meaning::Secret => None,
             Meaning::Variant(line) => Some(line),
         });
         assert_eq!(seen, expect.map(|line| line.map(str::to_owned)), "{name}: {value}");
@@ -61,7 +53,8 @@ mod tests {
     fn headers_are_sorted_out() {
         check("Accept", " application/json ", Ok(Some("accept: application/json")));
         check("Host", "other", Ok(Some("host: other")));
-        check("User-Agent", "x", Ok(None));
+        check("Referer", "x", Ok(None));
+        check("User-Agent", "x", Ok(Some("user-agent: x")));
         for secret in
             ["Authorization", "Proxy-Authorization", "X-JFrog-Art-Api-Key", "PRIVATE-TOKEN", "x-secret-id"]
         {

@@ -97,14 +97,7 @@ pub(crate) fn problems(context: &Context) -> Vec<String> {
         problems.extend(Policy::new(&context.settings, component).1);
     }
     problems.dedup();
-    let level = context.settings.get("VCACHE_LOG");
-    if vcache_shim::Level::parse(level).is_none() {
-        problems.push(format!(
-            "VCACHE_LOG={level:?} ({}) is not understood; using warn",
-            context.origin("VCACHE_LOG")
-        ));
-    }
-    if vcache_shim::settings::hook_skipped(&context.host) {
+    if vcache_shim::settings::hook_skipped(&context.settings) {
         problems.push("SKIP_BUILD_HOOK=y: every shim is a plain exec of its real tool".to_owned());
     }
     problems

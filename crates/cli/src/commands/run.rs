@@ -34,7 +34,7 @@ impl Run {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let lock = files::make_folder(&context.host.cwd().join(&self.project.versions))?;
         let mut around = Surroundings::new(context, &self.project, &lock)?;
-        if vcache_shim::settings::hook_skipped(&context.host) {
+        if vcache_shim::settings::hook_skipped(&context.settings) {
             output::warn(
                 "SKIP_BUILD_HOOK=y: every shim is a plain exec, nothing is pinned or cached; unset it",
             );

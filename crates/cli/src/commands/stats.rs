@@ -140,12 +140,13 @@ fn render(facts: &Facts) -> String {
     let tally = &facts.tally;
     let rate = units::percent(tally.hits, tally.hits + tally.misses).unwrap_or_else(|| "-".to_owned());
     let mut text = output::pairs(&[
-        ("calls", tally.calls.to_string()),
+        ("requests", tally.requests.to_string()),
         ("hits", tally.hits.to_string()),
         ("misses", tally.misses.to_string()),
         ("passthroughs", tally.passthroughs.to_string()),
         ("refused", tally.refused.to_string()),
         ("failed", tally.failed.to_string()),
+        ("corrupt blobs", tally.corrupt.to_string()),
         ("hit rate", rate),
         ("from the network", units::size(tally.network_bytes)),
         ("from the cache", units::size(tally.cache_bytes)),
@@ -199,7 +200,7 @@ mod tests {
     fn json_has_every_sum_and_nothing_is_listed_beyond_the_top() {
         let facts = gather(Tally::of(lines(), 0), &[], 0);
         let json = serde_json::to_value(&facts).unwrap();
-        assert_eq!((&json["calls"], &json["hit_rate"]), (&5.into(), &0.5.into()));
+        assert_eq!((&json["requests"], &json["hit_rate"]), (&5.into(), &0.5.into()));
         assert_eq!(json["reasons"][0]["reason"], "range");
         assert_eq!(json["top_urls"], serde_json::json!([]));
         assert!(!render(&gather(Tally::default(), &[], 10)).contains("Most bytes"));

@@ -15,6 +15,7 @@
 //! | `/chunked/…`, `/close/…` | no `Content-Length`: chunked; until the connection closes |
 //! | `/drip/MS/…` | ten pieces with a pause between them |
 //! | `/stall/…` | half of the body, then silence |
+//! | `/resetonce/…` | the first request as by `/reset/…`, then whole |
 //! | `/reset/…` | half of the body, then the connection closes |
 //! | `/claim/N/…` | `Content-Length` is N, whatever is sent |
 //! | `/norange/…` | ranges are ignored |
@@ -152,7 +153,10 @@ fn resource(shared: &Shared, request: &Request, first: &str, second: &str) -> Re
             let accept = request.header("accept").unwrap_or("nothing");
             resource.body = Arc::new(format!("you accept {accept}\n").into_bytes());
         }
-        "cd" => resource.headers.push(("Content-Disposition", format!("attachment; filename=\"{second}\""))),
+        "cd" => {
+            let name = second.replace("%09", "\t");
+            resource.headers.push(("Content-Disposition", format!("attachment; filename=\"{name}\"")));
+        }
         "cookie" => resource.headers.push(("Set-Cookie", "crumb=1; path=/".to_owned())),
         "html" => resource.headers.push(("Content-Type", "text/html".to_owned())),
         "nolm" => resource.dated = false,
@@ -163,6 +167,9 @@ fn resource(shared: &Shared, request: &Request, first: &str, second: &str) -> Re
         "drip" => resource.pace = Pace::Drip(Duration::from_millis(second.parse().unwrap_or(50))),
         "stall" => resource.pace = Pace::Stall,
         "reset" => resource.pace = Pace::Cut,
+        "resetonce" if Shared::lock(&shared.asked).insert(request.target.clone(), 1).is_none() => {
+            resource.pace = Pace::Cut;
+        }
         _ => {}
     }
     resource

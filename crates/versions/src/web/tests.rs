@@ -121,6 +121,10 @@ fn insert_sorts_replaces_and_keeps() {
     check_insert(&format!("u=={A}\nu=={A}\n"), "u", A, Some(&format!("u=={A}\n")));
     check_insert(&format!("u=={A}\n"), "u", B, Some(&format!("u=={B}\n")));
     check_insert(&format!("u=={A}\n"), "u", &sha('0'), Some(&format!("u=={}\n", sha('0'))));
+    let both = format!("u=={A}\nu=={}\n", sha('0'));
+    check_insert(&both, "u", A, None);
+    check_insert(&both, "u", &sha('0'), None);
+    check_insert(&both, "u", B, Some(&format!("u=={B}\n")));
     let text = format!("# SONiC\n# more\nz=={A}\nbad line\n# later\na=={B}\n");
     let expect = format!("# SONiC\n# more\n# later\na=={B}\nbad line\nm=={A}\nz=={A}\n");
     check_insert(&text, "m", A, Some(&expect));

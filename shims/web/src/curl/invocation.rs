@@ -47,7 +47,11 @@ fn read(args: &[OsString], scan: &Scan<Meaning>, around: &Surroundings<'_>) -> R
             apply(operation, item, around, 0)?;
         }
     }
-    let mut call = Call { retries_given: operations.iter().any(|o| o.retries), ..Call::default() };
+    let mut call = Call {
+        retries_given: operations.iter().any(|o| o.retries),
+        credentials: operations.iter().any(|o| o.credentials),
+        ..Call::default()
+    };
     for operation in &operations {
         call.transfers.extend(operation.transfers()?);
     }
@@ -129,7 +133,10 @@ fn apply_default_config(operation: &mut Operation, around: &Surroundings<'_>) ->
     for item in config_items(&text).map_err(configured)? {
         match &item.kind {
             Kind::Option { opt, negated, value, .. }
-                if matches!(opt.meaning, Meaning::Harmless | Meaning::Retries | Meaning::Location) =>
+                if matches!(
+                    opt.meaning,
+                    Meaning::Harmless | Meaning::Credential | Meaning::Retries | Meaning::Location
+                ) =>
             {
                 operation.apply(opt, *negated, value.as_deref())?;
             }

@@ -54,6 +54,8 @@ pub(super) struct Operation {
     no_https: bool,
     /// `--retry` or its kin.
     pub(super) retries: bool,
+    /// `-u`, an `Authorization` header or their kin.
+    pub(super) credentials: bool,
 }
 
 impl Operation {
@@ -81,6 +83,8 @@ impl Operation {
             Meaning::Refuse(code) if on => return Err(Reason::new(code, dashed())),
             Meaning::Info | Meaning::Refuse(_) => {}
             Meaning::Retries => self.retries = true,
+            Meaning::Credential => self.credentials = true,
+            Meaning::UserAgent => self.headers.push(format!("user-agent: {}", text()?)),
             Meaning::Output => self.outputs.push(Output::File(value.unwrap_or_default().to_owned())),
             Meaning::OutNull => self.outputs.push(Output::File("/dev/null".into())),
             Meaning::RemoteName => self.outputs.push(if on { Output::RemoteName } else { Output::Stdout }),
@@ -126,8 +130,10 @@ impl Operation {
             Some((name, value)) => (name, value),
             None => (line.strip_suffix(';').ok_or_else(|| Reason::new(Code::BadValue, "-H"))?, ";"),
         };
-        if let variant::Meaning::Variant(line) = variant::of_header(name, value)? {
-            self.headers.push(line);
+        match variant::of_header(name, value)? {
+            variant::Meaning::Harmless => {}
+            variant::Meaning::Secret => self.credentials = true,
+            variant::Meaning::Variant(line) => self.headers.push(line),
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ fn policy(words: &str) -> Policy {
         strict: has("strict"),
         on_mismatch: OnMismatch::Fail,
         retry: 0,
+        lock_wait: std::time::Duration::ZERO,
         pin_digest: PinDigest::Md5,
     }
 }

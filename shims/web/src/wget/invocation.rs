@@ -36,7 +36,7 @@ pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
 
 fn read(scan: &Scan<Meaning>, around: &Surroundings<'_>) -> Result<Call, Reason> {
     let mut settings = Settings { server_times: true, host_folder: true, ..Settings::default() };
-    settings.retries |= configuration(scan, around)?.retries;
+    settings.configured.merge(configuration(scan, around)?);
     for item in &scan.items {
         match &item.kind {
             Kind::Option { opt, negated, value, .. } => settings.apply(opt, *negated, value.as_deref())?,
@@ -102,7 +102,8 @@ struct Settings {
     inet4: bool,
     inet6: bool,
     quota: bool,
-    retries: bool,
+    configured: rc::Configured,
+    compares_sizes: bool,
 }
 
 impl Settings {
@@ -113,7 +114,10 @@ impl Settings {
             Meaning::Harmless => {
                 on()?;
             }
-            Meaning::Retries => self.retries = true,
+            Meaning::Retries => self.configured.retries = true,
+            Meaning::Credential => self.configured.credentials = true,
+            Meaning::UserAgent => self.variant.push(format!("user-agent: {}", text()?)),
+            Meaning::IfModifiedSince => self.compares_sizes = !on()?,
             Meaning::Info => return Err(Reason::new(Code::NoUrl, dashed(opt))),
             Meaning::Refuse(code) if on()? => return Err(Reason::new(code, dashed(opt))),
             Meaning::Refuse(_) | Meaning::ConfigFile | Meaning::NoConfig => {}
@@ -144,7 +148,7 @@ impl Settings {
             Meaning::ProtocolFolder => self.protocol_folder = on()?,
             Meaning::CutDirs => self.cut_dirs = number(opt, &text()?)? as usize,
             Meaning::Letters => self.letters(&text()?)?,
-            Meaning::Execute => self.retries |= rc::command(&text()?)?.retries,
+            Meaning::Execute => self.configured.merge(rc::command(&text()?)?),
             Meaning::Quiet => self.quiet = on()?,
             Meaning::Verbose => self.verbose = on()?,
             Meaning::Inet4 => self.inet4 = on()?,
@@ -175,8 +179,10 @@ impl Settings {
             return Ok(());
         }
         let (name, value) = line.split_once(':').ok_or_else(|| Reason::new(Code::BadValue, "--header"))?;
-        if let variant::Meaning::Variant(line) = variant::of_header(name, value)? {
-            self.variant.push(line);
+        match variant::of_header(name, value)? {
+            variant::Meaning::Harmless => {}
+            variant::Meaning::Secret => self.configured.credentials = true,
+            variant::Meaning::Variant(line) => self.variant.push(line),
         }
         Ok(())
     }
@@ -208,7 +214,8 @@ impl Settings {
         let transfers = urls.into_iter().map(|url| self.transfer(url)).collect::<Result<_, _>>()?;
         let append = self.append_log;
         let log = self.log.map(|file| (file, append));
-        Ok(Call { transfers, retries_given: self.retries, log, ..Call::default() })
+        let rc::Configured { retries, credentials } = self.configured;
+        Ok(Call { transfers, retries_given: retries, credentials, log, ..Call::default() })
     }
 
     /// What wget refuses, and combinations whose outcome differs between versions.
@@ -218,6 +225,9 @@ impl Settings {
             () if self.quiet && self.verbose => bad("-q -v"),
             () if self.inet4 && self.inet6 => bad("-4 -6"),
             () if self.timestamping && self.no_clobber => bad("-N -nc"),
+            () if self.timestamping && self.compares_sizes => {
+                Err(Reason::new(Code::Conditional, "--no-if-modified-since"))
+            }
             () if self.resume && self.timestamping && self.output_document.is_none() => {
                 Err(Reason::new(Code::Resume, "-c -N"))
             }

@@ -14,6 +14,8 @@ use crate::surroundings::Surroundings;
 pub(super) struct Configured {
     /// `tries`, `waitretry`, …
     pub(super) retries: bool,
+    /// `user`, `password`, …
+    pub(super) credentials: bool,
 }
 
 /// Reads the files that wget would read when neither `--config` nor `--no-config` is given.
@@ -68,7 +70,8 @@ pub(super) fn command(line: &str) -> Result<Configured, Reason> {
         Some(Meaning::Harmless | Meaning::Quiet | Meaning::Verbose | Meaning::Inet4 | Meaning::Inet6) => {
             Ok(Configured::default())
         }
-        Some(Meaning::Retries) => Ok(Configured { retries: true }),
+        Some(Meaning::Retries) => Ok(Configured { retries: true, ..Configured::default() }),
+        Some(Meaning::Credential) => Ok(Configured { credentials: true, ..Configured::default() }),
         // What is off by default and is said to be off.
         Some(Meaning::Refuse(_) | Meaning::Timestamping | Meaning::Continue | Meaning::NoClobber) if off => {
             Ok(Configured::default())
@@ -95,6 +98,7 @@ fn meaning(plain: &str) -> Option<Meaning> {
 impl Configured {
     pub(super) fn merge(&mut self, other: Configured) {
         self.retries |= other.retries;
+        self.credentials |= other.credentials;
     }
 }
 
@@ -115,7 +119,8 @@ mod tests {
         check("robots=off", Ok(false));
         check("https_proxy = http://p:3128", Ok(false));
         check("check_certificate = off", Ok(false));
-        check("user_agent = x", Ok(false));
+        check("user_agent = x", Err("user_agent"));
+        check("password = x", Ok(false));
         check("tries = 20", Ok(true));
         check("waitretry=5", Ok(true));
         check("timestamping = off", Ok(false));

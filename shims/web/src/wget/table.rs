@@ -19,6 +19,12 @@ pub enum Meaning {
     Refuse(Code),
     /// Harmless, and the caller has ideas of its own about retries.
     Retries,
+    /// Harmless for the content, and to be sent to no other server.
+    Credential,
+    /// Servers choose contents by it.
+    UserAgent,
+    /// With `-N`: whether times alone are compared.
+    IfModifiedSince,
     /// `-O`.
     OutputDocument,
     /// `-P`.
@@ -162,11 +168,11 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("html-extension", NONE, Refuse(Code::OutputName)),
     flag("htmlify", NONE, Refuse(Code::SideEffect)),
     flag("http-keep-alive", NONE, Harmless),
-    value("http-passwd", NONE, Harmless),
-    value("http-password", NONE, Harmless),
-    value("http-user", NONE, Harmless),
+    value("http-passwd", NONE, Credential),
+    value("http-password", NONE, Credential),
+    value("http-user", NONE, Credential),
     flag("https-only", NONE, Harmless),
-    flag("if-modified-since", NONE, Harmless),
+    flag("if-modified-since", NONE, IfModifiedSince),
     flag("ignore-case", NONE, Harmless),
     flag("ignore-length", NONE, Harmless),
     value("ignore-tags", NONE, Refuse(Code::Recursion)),
@@ -197,7 +203,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("page-requisites", b'p', Refuse(Code::Recursion)),
     choice("parent", NONE, Parent),
     flag("passive-ftp", NONE, Harmless),
-    value("password", NONE, Harmless),
+    value("password", NONE, Credential),
     value("pinnedpubkey", NONE, Harmless),
     value("post-data", NONE, Refuse(Code::Method)),
     value("post-file", NONE, Refuse(Code::Method)),
@@ -249,8 +255,8 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("unlink", NONE, Refuse(Code::SideEffect)),
     value("use-askpass", NONE, Refuse(Code::SideEffect)),
     flag("use-server-timestamps", NONE, ServerTimes),
-    value("user", NONE, Harmless),
-    value("user-agent", b'U', Harmless),
+    value("user", NONE, Credential),
+    value("user-agent", b'U', UserAgent),
     flag("verbose", b'v', Verbose),
     switch("version", b'V', Info),
     value("wait", b'w', Harmless),

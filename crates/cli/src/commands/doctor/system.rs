@@ -116,7 +116,7 @@ fn mirrors(context: &Context) -> Vec<Check> {
         mirrors.problems.iter().map(|problem| Check::fail("mirrors", problem, advice)).collect();
     let events =
         existing_store(context).and_then(|store| store.events().ok().map(|lines| Tally::of(lines, 0)));
-    if let Some(tally) = events.filter(|tally| tally.calls > 0) {
+    if let Some(tally) = events.filter(|tally| tally.requests > 0) {
         let idle = stats::idle_rules(&mirrors, &tally).into_iter();
         let advice = "correct the prefix if a build should have matched it";
         checks.extend(
