@@ -129,6 +129,11 @@ divert() {
     for name in $("$built/vcache-shim"); do
         tool=/usr/bin/$name
         if is_link_to_us "$tool"; then continue; fi
+        if [ ! -e "$tool" ] && [ -x "$tool$aside" ]; then
+            # A run before this one was interrupted between the two steps.
+            ln -s "$shims/vcache-shim" "$tool"
+            continue
+        fi
         [ -x "$tool" ] || { say "$tool: is not there, so it is not diverted"; continue; }
         dpkg-divert --local --quiet --rename --divert "$tool$aside" --add "$tool"
         ln -s "$shims/vcache-shim" "$tool"
@@ -143,8 +148,8 @@ uninstall() {
     fi
     for tool in /usr/bin/*"$aside"; do
         tool=${tool%"$aside"}
-        is_link_to_us "$tool" || continue
-        rm "$tool"
+        if is_link_to_us "$tool"; then rm "$tool"; fi
+        if [ -e "$tool" ] || [ ! -e "$tool$aside" ]; then continue; fi
         dpkg-divert --local --quiet --rename --remove "$tool"
         say "took back $tool"
     done
@@ -157,13 +162,18 @@ uninstall() {
 # An empty folder name would put files at the root of this machine.
 folder_of() { [ -n "${2:-}" ] || { usage >&2; say "error: $1 needs a folder"; exit 2; }; }
 
+one_action() {
+    [ "$action" = install ] || { usage >&2; say "error: --$action and $1: one at a time"; exit 2; }
+}
+
 action=install root= from=
 while [ $# -gt 0 ]; do
     case $1 in
     --from) folder_of "$@"; from=$(cd "$2" && pwd) || die "$2: is not a folder"; shift ;;
-    --stage) folder_of "$@"; action=stage stage=$2; shift ;;
-    --root) folder_of "$@"; root=$2; [ "$action" = uninstall ] || action=root; shift ;;
-    --divert | --uninstall | --demo | --build) action=${1#--} ;;
+    --stage) folder_of "$@"; one_action "$1"; action=stage stage=$2; shift ;;
+    --root) folder_of "$@"; root=$2; [ "$action" = uninstall ] || { one_action "$1"; action=root; }; shift ;;
+    --uninstall) [ "$action" = root ] || one_action "$1"; action=uninstall ;;
+    --divert | --demo | --build) one_action "$1"; action=${1#--} ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; say "error: $1: unknown option"; exit 2 ;;
     esac

@@ -17,6 +17,10 @@ must test "$(sha256sum </usr/bin/curl.vcache-real)" = "$real"
 must dpkg-divert --list /usr/bin/curl
 # Its name and its place are the tool's own.
 must sh -c '/usr/bin/curl --version | grep -q "^curl "'
+# Interrupted between its two steps.
+rm /usr/bin/curl
+install --divert
+must serves
 install --uninstall
 must test "$(sha256sum </usr/bin/curl)" = "$real"
 must test -z "$(dpkg-divert --list /usr/bin/curl)"

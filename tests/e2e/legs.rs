@@ -306,7 +306,7 @@ impl Leg<'_> {
     fn reason(&self, name: &str, shim: &Effect, sandbox: &Sandbox, failures: &mut Vec<String>) {
         let Expect::Uncached(codes) = self.row.expect else { return };
         let log = entries(sandbox);
-        let named = |code: &str| codes == "*" || codes.split('|').any(|one| one == code);
+        let named = |code: &str| codes.split('|').any(|one| one == "*" || one == code);
         let said = log
             .iter()
             .any(|entry| entry.outcome == "passthrough" && entry.reason.as_deref().is_some_and(named));

@@ -35,5 +35,6 @@ check "the foreign file is as it was" grep -q mine "$PREFIX/lib/sonic-vcache/shi
 check "--uninstall" ./install.sh --uninstall
 check "only the foreign file stays" test "$(cd "$PREFIX" && find . ! -type d)" = ./lib/sonic-vcache/shims/wget
 check "an unknown option is refused" refuses ./install.sh --nonsense
+check "two actions at once are refused" refuses ./install.sh --root "$work/root" --divert
 check "--stage without a folder is refused" refuses ./install.sh --stage
 exit $status

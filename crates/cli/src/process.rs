@@ -1,9 +1,6 @@
 //! The command's door to processes: the build that `run` starts, and questions to the multi-call executable.
 //!
-//! The build runs in our process group with our streams. SIGTERM and SIGHUP that reach us are handed on; SIGINT and
-//! SIGQUIT too, unless we are in the foreground of a terminal, which has sent them to the whole group already: many
-//! tools take a second Ctrl-C as an order to stop at once. The handlers are set after the child is started, so that
-//! what the caller told us to ignore (`nohup`) stays ignored in the build.
+//! The build runs in our process group with our streams; signals are handed on to it ([`HandOn`]).
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -11,14 +8,13 @@
 )]
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal};
+use vcache_shim::child::HandOn;
 
 /// Our own executable, links followed; `/proc` may be missing.
 pub(crate) fn own_executable() -> Option<PathBuf> {
@@ -32,9 +28,7 @@ pub(crate) fn own_executable() -> Option<PathBuf> {
 pub(crate) fn run(command: &[OsString], env: &[(OsString, OsString)]) -> io::Result<ExitStatus> {
     let Some((program, args)) = command.split_first() else { return Err(io::ErrorKind::NotFound.into()) };
     let mut child = Command::new(program).args(args).envs(env.iter().cloned()).spawn()?;
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        forward_signals(pid);
-    }
+    let _signals = HandOn::to(&child);
     child.wait()
 }
 
@@ -42,26 +36,6 @@ pub(crate) fn run(command: &[OsString], env: &[(OsString, OsString)]) -> io::Res
 pub(crate) fn status(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
-}
-
-fn forward_signals(child: Pid) {
-    let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT].map(Signal::as_raw);
-    let Ok(mut signals) = signal_hook::iterator::Signals::new(all) else { return };
-    // Lives as long as the process, which ends soon after the child.
-    std::thread::spawn(move || {
-        for signal in signals.forever().filter_map(Signal::from_named_raw) {
-            if matches!(signal, Signal::INT | Signal::QUIT) && in_foreground() {
-                continue;
-            }
-            let _ = rustix::process::kill_process(child, signal);
-        }
-    });
-}
-
-/// True where our process group has the terminal.
-fn in_foreground() -> bool {
-    let Ok(terminal) = File::open("/dev/tty") else { return false };
-    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
 /// What a program prints; it gets no stdin.

@@ -1,16 +1,19 @@
 //! The real tool as a child process, where something follows its end.
 //!
-//! The child gets our stdin and stderr, and our stdout or a pipe. SIGINT, SIGTERM, SIGHUP and SIGQUIT that reach us are
-//! handed on; if we are killed outright the kernel kills the child too, so that nothing goes on writing behind a
-//! caller who thinks that it is dead. Its end is ours: the same exit status, or death by the same signal.
+//! The child gets our stdin and stderr, and our stdout or a pipe. Signals that ask a process to end, or to do something,
+//! are handed on while it runs; before and after they do to us what they always do. If we are killed outright the kernel
+//! kills the child too, so that nothing goes on writing behind a caller who thinks that it is dead. Its end is ours: the
+//! same exit status, or death by the same signal.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Once};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use crate::Host;
 use crate::real_tool::RealTool;
@@ -25,11 +28,38 @@ pub enum Stdout {
     File(File),
 }
 
+/// A running child.
+pub struct Running {
+    child: Child,
+    signals: HandOn,
+}
+
+impl Running {
+    /// The read end of its standard output, where that was asked to be [`Stdout::Pipe`]; once.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Those of `wait(2)`.
+    pub fn wait(mut self) -> io::Result<ExitStatus> {
+        // First no more signals to it, then its number is free for another process.
+        if let Some(pid) = pid_of(&self.child) {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
+        }
+        self.signals.stop();
+        self.child.wait()
+    }
+}
+
 /// Starts the real tool with `args` (without argv[0]).
 ///
 /// # Errors
 /// Those of `fork(2)` and `execve(2)`.
-pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) -> io::Result<Child> {
+pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) -> io::Result<Running> {
     let mut command = tool.command(host, args);
     match stdout {
         Stdout::Inherit => {}
@@ -53,29 +83,78 @@ pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) ->
     // SAFETY: between fork and exec the closure makes three system calls; it neither allocates nor takes a lock.
     #[allow(unsafe_code, reason = "the only way to arrange that the child does not outlive us")]
     let child = unsafe { command.pre_exec(die_with_parent) }.spawn()?;
-    forward_signals(&child);
-    Ok(child)
+    let signals = HandOn::to(&child);
+    Ok(Running { child, signals })
 }
 
-fn forward_signals(child: &Child) {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([
-        Signal::INT.as_raw(),
-        Signal::TERM.as_raw(),
-        Signal::HUP.as_raw(),
-        Signal::QUIT.as_raw(),
-    ]) else {
-        return;
-    };
-    // The thread lives as long as the process: a signal after the child's end meets a pid that is not reaped yet, or
-    // arrives when we are about to exit ourselves.
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if let Some(signal) = Signal::from_named_raw(signal) {
-                let _ = rustix::process::kill_process(pid, signal);
-            }
+/// Hands signals on to a child until it is stopped or dropped; from then on they do to us what they always do.
+///
+/// SIGINT and SIGQUIT are not handed on where our process group has the terminal, which has sent them to the child already:
+/// many tools take a second Ctrl-C as an order to stop at once. The handlers are set after the child is started, so that
+/// what the caller told us to ignore (`nohup`) stays ignored in the child.
+pub struct HandOn(());
+
+/// The process that gets them; 0: none. One at a time, so that a single thread will do.
+static CHILD: AtomicI32 = AtomicI32::new(0);
+
+impl HandOn {
+    /// Starts handing on.
+    pub fn to(child: &Child) -> HandOn {
+        static THREAD: Once = Once::new();
+        CHILD.store(pid_of(child).map_or(0, |pid| pid.as_raw_nonzero().get()), Ordering::SeqCst);
+        THREAD.call_once(|| {
+            let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+            let Ok(mut signals) = signal_hook::iterator::Signals::new(all.map(Signal::as_raw)) else {
+                return;
+            };
+            // It lives as long as the process.
+            std::thread::spawn(move || {
+                for signal in signals.forever() {
+                    hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), signal);
+                }
+            });
+        });
+        HandOn(())
+    }
+
+    /// The child is about to be gone.
+    pub fn stop(&self) {
+        CHILD.store(0, Ordering::SeqCst);
+    }
+}
+
+impl Drop for HandOn {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn hand_on(child: Option<Pid>, number: i32) {
+    match (child, Signal::from_named_raw(number)) {
+        (Some(_), Some(Signal::INT | Signal::QUIT)) if in_foreground() => {}
+        (Some(child), Some(signal)) => {
+            let _ = rustix::process::kill_process(child, signal);
         }
-    });
+        _ => {
+            let _ = signal_hook::low_level::emulate_default_handler(number);
+        }
+    }
+}
+
+/// True where our process group has the terminal.
+fn in_foreground() -> bool {
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// From now on a file that grows past `ulimit -f` is an error of the write, not the end of this process: what is too large
+/// to be kept can still be passed on. A child has the signal's own action again.
+pub fn survive_file_limit() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// How this process is to end.

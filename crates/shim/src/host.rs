@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,13 @@ impl FileId {
     }
 }
 
+/// The file that runs. Without `/proc` (a chroot before it is mounted) the kernel's own word for it, which it gives each
+/// process at its start.
+fn own_file() -> Option<FileId> {
+    let by_name = || FileId::of(Path::new(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes())));
+    FileId::of(Path::new("/proc/self/exe")).or_else(|_| by_name()).ok()
+}
+
 /// The surroundings of this process.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -45,7 +53,7 @@ impl Host {
             args: std::env::args_os().collect(),
             env: std::env::vars_os().collect(),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-            exe: FileId::of(Path::new("/proc/self/exe")).ok(),
+            exe: own_file(),
         }
     }
 
@@ -83,12 +91,24 @@ impl Host {
         self.env.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str()))
     }
 
+    /// The home folder: `HOME`, else what `/etc/passwd` has for the user, as the tools look it up.
+    pub fn home(&self) -> Option<OsString> {
+        if let Some(home) = self.env.get(OsStr::new("HOME")) {
+            return Some(home.clone());
+        }
+        let uid = rustix::process::geteuid().as_raw().to_string();
+        let users = fs::read_to_string("/etc/passwd").ok()?;
+        let fields = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let of_user = fields.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()))?;
+        Some(of_user.get(5)?.into())
+    }
+
     /// The working directory.
     pub fn cwd(&self) -> &Path {
         &self.cwd
     }
 
-    /// The executable that runs: the multi-call shim itself, where `/proc` can tell.
+    /// The executable that runs: the multi-call shim itself, where the system can tell.
     pub fn exe(&self) -> Option<FileId> {
         self.exe
     }

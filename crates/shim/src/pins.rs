@@ -4,13 +4,14 @@
 //! `build-versions/` under the same name, sorted and without duplicates, by way of a temporary file and a rename, with
 //! a lock file beside it held for the while, so that twenty writers lose nothing and a reader never sees half a file.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vcache_store::Digest;
-use vcache_versions::{WebDigest, WebPin};
+use rustix::fs::OFlags;
+use vcache_store::{Digest, public_url};
+use vcache_versions::{Lookup, WebDigest, WebPin};
 
 /// A version file is held for a few milliseconds by each writer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -53,16 +54,19 @@ impl Pins {
         let file = buildinfo.join("versions").join(format!("versions-{kind}"));
         // Where it really is: under `vcache run` the folder is a link that is gone when the message is read.
         let file = file.canonicalize().unwrap_or(file);
-        match fs::read(&file) {
-            Ok(text) => Ok(Pins { file, text }),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Pins { file, text: Vec::new() }),
-            Err(e) => Err(e),
-        }
+        let text = read_or_empty(&file)?;
+        Ok(Pins { file, text })
     }
 
-    /// What the file says about exactly this URL.
-    pub fn web(&self, url: &str) -> Found {
-        let found = vcache_versions::find(&self.text, url);
+    /// What the file says about exactly this URL as it was typed, less its fragment; else about the URL without its
+    /// secrets, since a signature is another one each time.
+    pub fn web(&self, typed: &str) -> Found {
+        let plain = typed.split('#').next().unwrap_or_default();
+        let mut found = vcache_versions::find(&self.text, plain);
+        if found == Lookup::default() {
+            let public = public_url(typed);
+            found = vcache_versions::find_by(&self.text, &|url| public_url(url) == public);
+        }
         let place = |line: usize| format!("{}:{line}", self.file.display());
         let problems = found.problems.iter().map(|p| format!("{}: {}", place(p.line), p.what)).collect();
         let contradictory = found.conflict().is_some();
@@ -89,7 +93,7 @@ pub fn record_web(buildinfo: &Path, kind: &str, url: &str, digest: &WebDigest) -
     // Without locks (some NFS) the file is still whole at every moment, and only a racing writer's line may be lost.
     let _lock = vcache_store::lock_file(&lock_path(&file), LOCK_PATIENCE);
     let Some(text) = vcache_versions::insert(&read_or_empty(&file)?, url, digest) else { return Ok(()) };
-    replace(&file, &folder, text.as_bytes())
+    replace(&file, &text)
 }
 
 /// The lock stands beside the file, hidden, so that whoever collects `versions-*` does not take it along.
@@ -98,18 +102,29 @@ fn lock_path(file: &Path) -> PathBuf {
     file.with_file_name(format!(".{name}.lock"))
 }
 
-fn read_or_empty(file: &Path) -> io::Result<String> {
-    match fs::read(file) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(e) => Err(e),
+/// A planted pipe must not hang us, so only a regular file is read.
+fn read_or_empty(file: &Path) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let open = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(file);
+    let mut opened = match open {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
     }
+    let mut text = Vec::new();
+    opened.read_to_end(&mut text)?;
+    Ok(text)
 }
 
-fn replace(file: &Path, folder: &Path, text: &[u8]) -> io::Result<()> {
+fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    // A link stays a link: what it leads to is replaced.
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let folder = file.parent().unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new().prefix(".versions-").tempfile_in(folder)?;
     temporary.write_all(text)?;
-    let mode = fs::metadata(file).map_or_else(|_| default_mode(), |m| m.permissions());
+    let mode = fs::metadata(&file).map_or_else(|_| default_mode(), |m| m.permissions());
     temporary.as_file().set_permissions(mode)?;
     sync(temporary.as_file())?;
     temporary.persist(file)?;

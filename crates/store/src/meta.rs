@@ -39,11 +39,12 @@ impl Layer {
     /// The meta file of a trusted owner, if there is one that makes sense: the shared one, else our own.
     pub(crate) fn meta(&self, id: &Sha256Id) -> Option<Meta> {
         let path = self.layout.meta(id);
-        let read = |path: &Path| {
-            let small = self.read_trusted(path).ok()??;
-            serde_json::from_slice::<Meta>(&small.content).ok().filter(|meta| meta.sha256 == *id)
-        };
-        read(&path).or_else(|| read(&beside(&path, self.uid())))
+        self.meta_at(&path, id).or_else(|| self.meta_at(&beside(&path, self.uid()), id))
+    }
+
+    pub(crate) fn meta_at(&self, path: &Path, id: &Sha256Id) -> Option<Meta> {
+        let small = self.read_trusted(path).ok()??;
+        serde_json::from_slice::<Meta>(&small.content).ok().filter(|meta| meta.sha256 == *id)
     }
 
     /// Stores what was measured, keeping the first origin that was noted.

@@ -9,12 +9,16 @@
 
 /// Parameters that are secret by themselves (lower case).
 const SECRET: &[&str] = &[
+    "access-token",
     "access_key",
     "access_token",
     "accesstoken",
+    "api-key",
     "api_key",
+    "api_token",
     "apikey",
     "auth",
+    "auth-token",
     "auth_token",
     "authorization",
     "awsaccesskeyid",
@@ -26,10 +30,14 @@ const SECRET: &[&str] = &[
     "id_token",
     "job_token",
     "jwt",
+    "oauth_signature",
+    "oauth_token",
     "ossaccesskeyid",
     "passwd",
     "password",
+    "private-token",
     "private_token",
+    "pwd",
     "refresh_token",
     "sas",
     "secret",
@@ -82,7 +90,7 @@ pub fn public_url(url: &str) -> String {
 /// or three slashes, so the authority starts after the slashes of a scheme, else at once.
 fn without_userinfo(address: &str) -> String {
     let start = authority_start(address);
-    let end = address[start..].find(['/', '\\']).map_or(address.len(), |at| start + at);
+    let end = address[start..].find('/').map_or(address.len(), |at| start + at);
     match address[start..end].rfind('@') {
         Some(at) => format!("{}{}", &address[..start], &address[start + at + 1..]),
         None => address.to_owned(),

@@ -99,18 +99,27 @@ pub fn run(store: &Store, repair: bool, progress: &mut dyn FnMut(Progress)) -> R
     pointers(store, &inventory, &sums, &mut report);
     report.foreign = inventory.foreign;
     if repair {
-        let paths: Vec<PathBuf> =
-            report.dangling_records.iter().chain(&report.dangling_pointers).cloned().collect();
-        for path in paths {
-            match std::fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    report.failed.push(Error::io("remove", &path)(e));
-                }
-                _ => report.repaired += 1,
-            }
-        }
+        repair_pointers(store, &sums, &mut report)?;
     }
     Ok(report)
+}
+
+/// Removes what dangles, after another look: a build may have written it anew meanwhile.
+fn repair_pointers(store: &Store, sums: &HashMap<Sha256Id, Sums>, report: &mut Report) -> Result<(), Error> {
+    let mut again = Report { corrupt: report.corrupt.clone(), ..Report::default() };
+    pointers(store, &Inventory::take(&store.own)?, sums, &mut again);
+    for path in report.dangling_records.iter().chain(&report.dangling_pointers) {
+        if !again.dangling_records.contains(path) && !again.dangling_pointers.contains(path) {
+            continue;
+        }
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                report.failed.push(Error::io("remove", path)(e));
+            }
+            _ => report.repaired += 1,
+        }
+    }
+    Ok(())
 }
 
 fn corrupt(store: &Store, blob: &BlobEntry, found: Sha256Id, repair: bool, report: &mut Report) {
@@ -152,7 +161,7 @@ fn pointers(store: &Store, inventory: &Inventory, sums: &HashMap<Sha256Id, Sums>
         }
     }
     for (path, id) in &inventory.metas {
-        let told = store.own.meta(id).and_then(|meta| meta.blake3);
+        let told = store.own.meta_at(path, id).and_then(|meta| meta.blake3);
         let wrong = sums.get(id).zip(told).is_some_and(|(sums, told)| sums.blake3 != told);
         if (wrong || !there(id)) && path.exists() {
             report.dangling_pointers.push(path.clone());

@@ -8,4 +8,4 @@
 
 mod web;
 
-pub use web::{Digestless, Lookup, Malformed, WebDigest, WebPin, What, find, insert, parse};
+pub use web::{Digestless, Lookup, Malformed, WebDigest, WebPin, What, find, find_by, insert, parse};

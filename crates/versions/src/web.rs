@@ -115,18 +115,21 @@ impl Lookup {
 
 /// Looks one URL up without parsing the rest of the file, which may be long and not all of it good.
 pub fn find(text: &[u8], url: &str) -> Lookup {
+    find_by(text, &|found| found == url)
+}
+
+/// Looks up the URLs for which `is_meant` says so, as one.
+pub fn find_by(text: &[u8], is_meant: &dyn Fn(&str) -> bool) -> Lookup {
+    let is_meant = |url: &[u8]| str::from_utf8(url).is_ok_and(is_meant);
     let mut kept = Kept::default();
     let mut problems = Vec::new();
     for (line, content) in lines(text) {
-        if !content.starts_with(url.as_bytes()) {
-            continue;
-        }
         match split(content) {
-            Ok((found, digest)) if found == url.as_bytes() => match parse_digest(digest) {
+            Ok((url, digest)) if is_meant(url) => match parse_digest(digest) {
                 Some(digest) => problems.extend(kept.add(WebPin { digest, line })),
                 None => problems.push(Malformed { line, what: What::Digest }),
             },
-            Err(what) if content == url.as_bytes() => problems.push(Malformed { line, what }),
+            Err(what) if is_meant(content) => problems.push(Malformed { line, what }),
             Ok(_) | Err(_) => {}
         }
     }
@@ -162,29 +165,29 @@ pub fn parse(text: &[u8]) -> (Vec<(String, WebPin)>, Vec<Malformed>) {
 ///
 /// The lines come out unique and sorted by bytes, as `LC_ALL=C sort` does and as SONiC keeps them; comments at the top
 /// stay at the top, every pin of the same URL is replaced, and lines that are no pins are kept as they are.
-pub fn insert(text: &str, url: &str, digest: &WebDigest) -> Option<String> {
+pub fn insert(text: &[u8], url: &str, digest: &WebDigest) -> Option<Vec<u8>> {
     if url.is_empty() || url.starts_with('#') || url.trim() != url || url.chars().any(char::is_control) {
         return None;
     }
-    let is_ours = |line: &&str| matches!(parse_line(line.as_bytes()), Ok((found, _)) if found == url);
-    let trimmed = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_ours = |line: &&[u8]| matches!(parse_line(line), Ok((found, _)) if found == url);
+    let trimmed = || text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let known: Vec<WebDigest> =
-        trimmed().filter(is_ours).filter_map(|line| Some(parse_line(line.as_bytes()).ok()?.1)).collect();
+        trimmed().filter(is_ours).filter_map(|line| Some(parse_line(line).ok()?.1)).collect();
     // An md5 and a sha256 may stand side by side.
     let kinds: HashSet<_> = known.iter().map(std::mem::discriminant).collect();
     if known.contains(digest) && kinds.len() == known.len() {
         return None;
     }
-    let head: Vec<&str> = trimmed().take_while(|line| line.starts_with('#')).collect();
+    let head: Vec<&[u8]> = trimmed().take_while(|line| line.starts_with(b"#")).collect();
     let pin = format!("{url}=={digest}");
-    let mut body: Vec<&str> = trimmed().skip(head.len()).filter(|line| !is_ours(line)).collect();
-    body.push(&pin);
+    let mut body: Vec<&[u8]> = trimmed().skip(head.len()).filter(|line| !is_ours(line)).collect();
+    body.push(pin.as_bytes());
     body.sort_unstable();
     body.dedup();
-    let mut out = String::with_capacity(text.len() + pin.len() + 1);
+    let mut out = Vec::with_capacity(text.len() + pin.len() + 1);
     for line in head.into_iter().chain(body) {
-        out.push_str(line);
-        out.push('\n');
+        out.extend_from_slice(line);
+        out.push(b'\n');
     }
     Some(out)
 }
@@ -241,7 +244,7 @@ fn split(line: &[u8]) -> Result<(&[u8], &[u8]), What> {
     if at == 0 {
         return Err(What::NoUrl);
     }
-    Ok((&line[..at], &line[at + 2..]))
+    Ok((line[..at].trim_ascii_end(), line[at + 2..].trim_ascii_start()))
 }
 
 fn parse_line(line: &[u8]) -> Result<(&str, WebDigest), What> {

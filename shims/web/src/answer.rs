@@ -90,7 +90,9 @@ impl Session<'_> {
             self.messages.warn(Chain(&e));
             None
         })?;
-        let record = record.filter(|r| r.sha256 == blob.id());
+        // Pinned content is the same whatever was asked for beside it, and so is its time.
+        let plain = || store.lookup(&Key::web(&job.transfer.url, "")).ok().flatten();
+        let record = record.or_else(plain).filter(|r| r.sha256 == blob.id());
         let redirects = record.as_ref().and_then(|r| r.redirects).unwrap_or(0);
         (redirects <= job.transfer.max_redirects).then_some(Answer { blob, record })
     }

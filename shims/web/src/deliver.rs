@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use vcache_store::{Blob, Error as StoreError, Mtime};
 
 use crate::Tool;
+use crate::keep::found_instead;
+use crate::plan::Job;
 use crate::reason::{Code, Reason};
 use crate::request::{Existing, FileTime, Transfer};
 use crate::target::{Before, Target};
@@ -28,23 +30,28 @@ pub(crate) enum Undelivered {
     RealTool(Reason),
     /// The tool would fail in this way: its exit status and a message.
     Fails(u8, String),
+    /// A file that is there was to be left as it is, and is not what the pin says but this.
+    Contradicts(String),
 }
 
-/// Delivers `blob` for `transfer` to `target`. `mtime` is the server's time, where it is known.
+/// Delivers `blob` for the request to `target`. `mtime` is the server's time, where it is known.
 pub(crate) fn deliver(
     tool: Tool,
-    transfer: &Transfer,
+    job: &Job,
     target: &Target,
     blob: &Blob,
     mtime: Mtime,
 ) -> Result<(), Undelivered> {
+    let transfer = &job.transfer;
     let Some(path) = &target.path else {
         return to_stdout(tool, blob);
     };
     match (transfer.existing, &target.before) {
-        (Existing::Timestamp, Before::File(stamp)) if is_current(stamp.mtime, mtime) => return Ok(()),
+        (Existing::Timestamp, Before::File(stamp)) if is_current(stamp.mtime, mtime) => {
+            return left_alone(job, path);
+        }
         (Existing::Continue, Before::File(stamp)) if stamp.size > 0 => {
-            return continue_file(tool, transfer, path, stamp.size, blob, mtime);
+            return continue_file(tool, job, path, stamp.size, blob, mtime);
         }
         (Existing::Keep, Before::File(_) | Before::Special) => {
             return Err(Undelivered::RealTool(Reason::new(Code::Kept, path.to_string_lossy())));
@@ -95,7 +102,7 @@ fn is_current(local: i64, server: Mtime) -> bool {
 /// the content, or longer, is left alone, as the tool does when the server says that there is nothing more.
 fn continue_file(
     tool: Tool,
-    transfer: &Transfer,
+    job: &Job,
     path: &Path,
     have: u64,
     blob: &Blob,
@@ -104,7 +111,7 @@ fn continue_file(
     let local = || Reason::new(Code::Resume, path.to_string_lossy());
     if have >= blob.size() {
         // curl's versions differ in what they make of it.
-        return if tool == Tool::Wget { Ok(()) } else { Err(Undelivered::RealTool(local())) };
+        return if tool == Tool::Wget { left_alone(job, path) } else { Err(Undelivered::RealTool(local())) };
     }
     let mut file =
         OpenOptions::new().read(true).append(true).open(path).map_err(|_| Undelivered::RealTool(local()))?;
@@ -122,8 +129,15 @@ fn continue_file(
         let _ = file.set_len(have);
         return Err(store(error));
     }
-    set_time(transfer, &file, mtime);
+    set_time(&job.transfer, &file, mtime);
     Ok(())
+}
+
+/// The file stays as it is, if it is what the pin says.
+fn left_alone(job: &Job, path: &Path) -> Result<(), Undelivered> {
+    let Some(pin) = &job.pin else { return Ok(()) };
+    let file = File::open(path).map_err(|_| Undelivered::RealTool(Reason::new(Code::Kept, "")))?;
+    found_instead(&file, pin).map_or(Ok(()), |found| Err(Undelivered::Contradicts(found)))
 }
 
 fn make_folder(tool: Tool, transfer: &Transfer, path: &Path) -> io::Result<()> {

@@ -70,7 +70,9 @@ impl Session<'_> {
                 Destination::Stdout => std::mem::take(&mut fetched.captured),
                 _ => Captured::Nothing,
             };
-            if let Err(status) = self.keep_one(job, &target, response.as_ref(), captured) {
+            if let Err(status) =
+                self.keep_one(job, &target, response.as_ref(), captured, service.jobs.len() > 1)
+            {
                 end = child::End::Status(status);
             }
         }
@@ -90,8 +92,9 @@ impl Session<'_> {
         target: &Target,
         response: Option<&Response>,
         captured: Captured,
+        service_has_others: bool,
     ) -> Result<(), u8> {
-        let storable = self.not_storable(job, target, response);
+        let mut storable = self.not_storable(job, target, response);
         let (content, held) = match self.content(job, target, captured, storable.is_none()) {
             Ok(found) => found,
             Err(e) => {
@@ -109,6 +112,9 @@ impl Session<'_> {
                 return Err(self.violated(job, target, &found));
             }
             self.messages.warn(self.mismatch(job, &found));
+        }
+        if service_has_others && storable.is_none() && !self.is_whole(size, response) {
+            storable = Some(Reason::new(Code::Unclear, "one of several"));
         }
         // What has the pinned digest is the content, whatever the answer's headers say.
         let whole = storable.is_none() || matches == Some(true);
@@ -128,6 +134,12 @@ impl Session<'_> {
         held.map_or(Ok(()), |held| self.release(held))
     }
 
+    /// Whether content is known to be complete though the tool's exit status does not say so: of several transfers curl
+    /// reports how the last one ended. wget reports the worst.
+    fn is_whole(&self, size: u64, response: Option<&Response>) -> bool {
+        self.tool == Tool::Wget || response.and_then(|r| r.content_length) == Some(size)
+    }
+
     /// Nothing came that could be hashed.
     fn keep_nothing(
         &self,
@@ -141,7 +153,9 @@ impl Session<'_> {
         // `-N` and `-c` may have found that there is nothing to fetch.
         let may_be_nothing =
             matches!(job.transfer.existing, Existing::Timestamp | Existing::Continue | Existing::Keep);
-        let expected = target.path.is_some() && !may_be_nothing;
+        let left_something =
+            job.is_named_by_header() || target.path.as_ref().is_some_and(|path| path.exists());
+        let expected = left_something && !may_be_nothing;
         let must_be_checked = job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail;
         match held {
             // Held back, and now impossible to check: it can't be passed on.
@@ -301,7 +315,7 @@ impl Session<'_> {
         exit::PIN_VIOLATED
     }
 
-    fn mismatch(&self, job: &Job, found: &str) -> String {
+    pub(crate) fn mismatch(&self, job: &Job, found: &str) -> String {
         let (text, place) = job.pin.as_ref().map_or(("", ""), |p| (&p.text, &p.place));
         format!(
             "{}: the content contradicts its pin: {place} expects {text}, found {found}; if the new content is right, \

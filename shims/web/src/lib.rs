@@ -23,6 +23,7 @@ pub mod plan;
 pub mod reason;
 pub mod request;
 mod run;
+mod serve;
 mod session;
 pub mod surroundings;
 mod target;
@@ -62,7 +63,10 @@ impl Tool {
     /// Reads an argv, and the configuration files that go with it.
     pub(crate) fn parse(self, host: &Host) -> Parsed {
         let around = Surroundings {
-            env: &|name| host.env(name).map(ToOwned::to_owned),
+            env: &|name| match name {
+                "HOME" => host.home(),
+                _ => host.env(name).map(ToOwned::to_owned),
+            },
             read: &|path| std::fs::read(host.cwd().join(path)),
         };
         self.read(host.args(), &around)

@@ -9,6 +9,7 @@ use std::path::Path;
 use vcache_shim::pins::{Found, Pin};
 use vcache_shim::{Policy, exit};
 
+use crate::address::Address;
 use crate::reason::{Code, Reason};
 use crate::request::{Call, Destination, Existing, Parsed, Transfer};
 
@@ -68,7 +69,7 @@ pub enum Order {
     OriginOnly,
 }
 
-/// Decides about a call. `pins` says what the version file has for a URL without its secrets.
+/// Decides about a call. `pins` says what the version file has for a URL as it was typed.
 pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
     match parsed {
         Parsed::Other { reason, urls } => {
@@ -82,11 +83,15 @@ pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Pl
 }
 
 fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+    if !policy.offline && call.transfers.iter().all(|transfer| is_discarded(&transfer.destination)) {
+        let reason = Reason::new(Code::Discarded, "");
+        return Plan::Passthrough { reason, unchecked: None };
+    }
     let inseparable = shared_output(&call);
     let mut jobs = Vec::with_capacity(call.transfers.len());
     for mut transfer in std::mem::take(&mut call.transfers) {
         let url = vcache_store::public_url(&transfer.url);
-        let found = if policy.versioned { pins(&url) } else { Found::default() };
+        let found = if policy.versioned { pins(&transfer.url) } else { Found::default() };
         if found.contradictory {
             return contradiction(&url, &found);
         }
@@ -104,6 +109,11 @@ fn serve(mut call: Call, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan 
         jobs.push(Job { transfer, url, pin: found.pin, order });
     }
     Plan::Serve(Service { jobs, call, inseparable })
+}
+
+/// What is asked is then whether the server answers, and the cache can't know.
+pub(crate) fn is_discarded(destination: &Destination) -> bool {
+    matches!(destination, Destination::Path(path) if path == Path::new("/dev/null"))
 }
 
 /// `-o /dev/stdout` is standard output by another name.
@@ -151,10 +161,9 @@ fn refused_passthrough(
     if matches!(reason.code, Code::NoUrl | Code::MissingValue) {
         return None;
     }
-    let remote =
-        || urls.iter().filter(|url| leaves_the_machine(url)).map(|url| vcache_store::public_url(url));
+    let remote = || urls.iter().map(String::as_str).filter(|url| leaves_the_machine(url));
     if policy.offline && (urls.is_empty() || remote().next().is_some()) {
-        return Some(offline(reason, remote().next().as_deref()));
+        return Some(offline(reason, remote().next()));
     }
     // A HEAD request brings no content that a pin could speak of.
     if !policy.strict || reason.code == Code::HeadersOnly {
@@ -166,14 +175,14 @@ fn refused_passthrough(
             format!("strict mode (VCACHE_STRICT=y), and it can't be told whether it is pinned: {why}");
         return Some(Plan::Refuse { status: exit::STRICT_REFUSAL, message });
     }
-    remote().find(|url| pins(url).pin.is_none()).map(|url| unpinned(&url))
+    remote().find(|url| pins(url).pin.is_none()).map(unpinned)
 }
 
 /// The refusal of a call that would need the network.
 pub(crate) fn offline(reason: &Reason, url: Option<&str>) -> Plan {
     let message = format!(
         "{}: offline (VCACHE_OFFLINE=y), and this call can't be answered from the cache: {}",
-        url.unwrap_or("this call"),
+        url.map_or_else(|| "this call".to_owned(), vcache_store::public_url),
         describe(reason)
     );
     Plan::Refuse { status: exit::OFFLINE_MISS, message }
@@ -190,22 +199,19 @@ fn unchecked_pin(
         return None;
     }
     urls.iter().find_map(|url| {
-        let url = vcache_store::public_url(url);
-        pins(&url).pin.map(|pin| format!("{url} ({})", pin.place))
+        let pin = pins(url).pin?;
+        Some(format!("{} ({})", vcache_store::public_url(url), pin.place))
     })
 }
 
 /// False for `file:` and for servers on this very machine: nothing of these comes from a network.
 pub(crate) fn leaves_the_machine(url: &str) -> bool {
-    let Some((scheme, rest)) = url.split_once("://") else { return !url.starts_with("file:") };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    scheme != "file" && !loopback
+    if url.starts_with("file:") {
+        return false;
+    }
+    let Some(address) = Address::split(url) else { return true };
+    let host = address.host.trim_matches(['[', ']']);
+    host != "localhost" && !host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn describe(reason: &Reason) -> String {
@@ -215,7 +221,8 @@ fn describe(reason: &Reason) -> String {
     }
 }
 
-fn unpinned(url: &str) -> Plan {
+fn unpinned(typed: &str) -> Plan {
+    let url = vcache_store::public_url(typed);
     let message = format!(
         "{url}: strict mode (VCACHE_STRICT=y), and versions-web has no pin for this URL; \
          add a line `{url}==<digest>`, or build once without strict mode and take it from build-versions/versions-web"

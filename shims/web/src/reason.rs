@@ -65,6 +65,7 @@ codes! {
     Scheme, "scheme", "another scheme than http and https";
     Connection, "connection", "the connection goes elsewhere (`--unix-socket`, `--connect-to`, `--resolve`, …)";
     OutputName, "output-name", "the file's name can't be foretold";
+    Discarded, "discarded", "the content is thrown away, so it is the server that is asked about (`-o /dev/null`)";
     SharedOutput, "shared-output", "several URLs go into one output";
     InputFile, "input-file", "a list of URLs or a configuration that can't be read beforehand";
     Terminal, "terminal", "content goes to a terminal";
@@ -73,7 +74,7 @@ codes! {
     Kept, "kept", "the file is there already and is to stay (`-nc`, `--skip-existing`)";
     Resume, "resume", "a partial file that is not the beginning of the known content is continued";
     Status, "status", "not kept: the origin answered with another status than 200";
-    Unclear, "unclear", "not kept: it can't be told which answer belongs to which request";
+    Unclear, "unclear", "it can't be told whether the content is whole, or whose it is (`--ignore-length`; one of several)";
     Unchanged, "unchanged", "nothing came that could be kept: the file was current already (`-N`, `-c`), or stdout was closed";
     CacheTrouble, "cache-trouble", "not kept: the cache can't be written; the warning says why";
 }

@@ -7,9 +7,11 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, ExitStatus};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{ChildStdout, ExitStatus};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vcache_shim::real_tool::RealTool;
 use vcache_shim::{Chain, OnMismatch, child};
 use vcache_store::{BlobWriter, Ingested};
@@ -118,7 +120,7 @@ impl Session<'_> {
         Ok(run)
     }
 
-    fn start(&self, tool: &RealTool, args: &[OsString], stdout: child::Stdout) -> io::Result<Child> {
+    fn start(&self, tool: &RealTool, args: &[OsString], stdout: child::Stdout) -> io::Result<child::Running> {
         child::start(self.host, tool, args, stdout)
     }
 
@@ -154,7 +156,7 @@ impl Session<'_> {
                 .map_err(|e| self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url)))
                 .ok()
         });
-        let pipe = child.stdout.take().expect("stdout was asked to be a pipe");
+        let pipe = child.stdout().expect("stdout was asked to be a pipe");
         let tee = self.tee(pipe, writer, job);
         let status = child.wait()?;
         let complete = tee.writer.filter(|_| !tee.output_failed && status.success());
@@ -184,6 +186,10 @@ impl Session<'_> {
                 Err(_) => return Tee { writer: None, passed_on, output_failed: false },
             };
             let chunk = &buffer[..length];
+            if is_stalled(&out) {
+                // Whoever reads us may itself be waiting for what we hold.
+                self.locks.borrow_mut().clear();
+            }
             if let Err(e) = out.write_all(chunk).and_then(|()| out.flush()) {
                 if e.kind() != io::ErrorKind::BrokenPipe {
                     self.messages.error(format_args!("writing stdout: {e}"));
@@ -208,6 +214,13 @@ impl Session<'_> {
     }
 }
 
+/// Whether an output takes nothing for a while.
+fn is_stalled(out: &impl AsFd) -> bool {
+    let mut ready = [PollFd::new(out, PollFlags::OUT)];
+    let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
+    matches!(poll(&mut ready, Some(&patience)), Ok(0))
+}
+
 struct Tee {
     writer: Option<BlobWriter>,
     passed_on: u64,
@@ -220,9 +233,4 @@ pub(crate) fn pass_on(held: &mut File) -> io::Result<()> {
     let mut out = io::stdout().lock();
     io::copy(held, &mut out)?;
     out.flush()
-}
-
-/// Whether a path is a place where content just vanishes.
-pub(crate) fn is_null(path: &Path) -> bool {
-    path == Path::new("/dev/null")
 }

@@ -102,7 +102,8 @@ impl Targets {
 
     /// `path`, or the first of `path.1`, `path.2`, … that is not there: wget's way of not overwriting.
     fn unused(&self, path: PathBuf) -> PathBuf {
-        let free = |p: &PathBuf| !self.taken.contains(p) && !p.exists();
+        // Over a folder wget trips; it does not count past it.
+        let free = |p: &PathBuf| !self.taken.contains(p) && (!p.exists() || p.is_dir());
         if free(&path) {
             return path;
         }

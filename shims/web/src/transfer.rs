@@ -14,7 +14,7 @@ use crate::answer::Wanted;
 use crate::keep::Fetched;
 use crate::plan::Service;
 use crate::reason::{Code, Reason};
-use crate::run::{Attempt, Run, is_null};
+use crate::run::{Attempt, Run};
 use crate::session::{Served, Session};
 use crate::target::{Target, Targets};
 
@@ -24,6 +24,7 @@ const RETRY_LIMIT: Duration = Duration::from_secs(60);
 impl Session<'_> {
     /// Fetches with the real tool, keeps what it brought, and ends as it ended.
     pub(crate) fn fetch(&self, service: &Service) -> ExitCode {
+        child::survive_file_limit();
         let mut targets = Targets::new(self.host.cwd());
         let targets: Vec<Target> = service.jobs.iter().map(|j| targets.next(&j.transfer, None)).collect();
         if let Some(index) = targets.iter().position(Target::is_special) {
@@ -61,9 +62,7 @@ impl Session<'_> {
     /// A pipe or a device: what goes there can't be read back.
     fn pass_through_special(&self, service: &Service, target: &Target) -> ExitCode {
         let why = format!("{} is not a regular file", target.display());
-        if !target.path.as_deref().is_some_and(is_null) {
-            self.warn_unchecked(service, &why);
-        }
+        self.warn_unchecked(service, &why);
         let url = service.jobs.first().map(|job| job.url.as_str());
         self.pass_through(&Reason::new(Code::OutputName, why), url)
     }

@@ -3,6 +3,8 @@
 //! Headers that servers use to choose between contents (`Accept`, `Host`, …) become part of the cache key. Credentials
 //! must never get there, so they are left out; and what says nothing about the content is left out too.
 
+use vcache_store::Sha256Id;
+
 use crate::reason::{Code, Reason};
 
 /// What a header given by the caller means for caching.
@@ -18,7 +20,37 @@ pub(crate) enum Meaning {
 
 const HARMLESS: &[&str] =
     &["referer", "connection", "cache-control", "pragma", "dnt", "origin", "content-type", "expect"];
-const SECRET: &[&str] = &["auth", "token", "key", "secret", "passw", "credential", "session", "signature"];
+/// Words between the dashes of a header's name.
+const SECRET: &[&str] = &[
+    "apikey",
+    "auth",
+    "authentication",
+    "authorization",
+    "bearer",
+    "credential",
+    "credentials",
+    "jwt",
+    "key",
+    "pass",
+    "passwd",
+    "password",
+    "pat",
+    "pwd",
+    "secret",
+    "session",
+    "signature",
+    "token",
+];
+/// Headers whose values are known to be no secrets; of others the key holds a digest.
+const IN_CLEAR: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "host",
+    "user-agent",
+    "x-requested-with",
+];
 
 /// The meaning of a header `name` with its `value` (both without surrounding blanks).
 pub(crate) fn of_header(name: &str, value: &str) -> Result<Meaning, Reason> {
@@ -31,8 +63,14 @@ pub(crate) fn of_header(name: &str, value: &str) -> Result<Meaning, Reason> {
         "content-length" | "transfer-encoding" | "x-http-method-override" => refuse(Code::Method),
         _ if name.starts_with("if-") => refuse(Code::Conditional),
         _ if HARMLESS.contains(&name.as_str()) => Ok(Meaning::Harmless),
-        _ if SECRET.iter().any(|part| name.contains(part)) => Ok(Meaning::Secret),
-        _ => Ok(Meaning::Variant(format!("{name}: {}", value.trim()))),
+        _ if name.split(['-', '_']).any(|word| SECRET.contains(&word)) => Ok(Meaning::Secret),
+        _ if IN_CLEAR.contains(&name.as_str()) => {
+            Ok(Meaning::Variant(format!("{name}: {}", value.trim_matches(' '))))
+        }
+        _ => Ok(Meaning::Variant(format!(
+            "{name}: sha256:{}",
+            Sha256Id::of(value.trim_matches(' ').as_bytes())
+        ))),
     }
 }
 
@@ -55,11 +93,22 @@ mod tests {
         check("Host", "other", Ok(Some("host: other")));
         check("Referer", "x", Ok(None));
         check("User-Agent", "x", Ok(Some("user-agent: x")));
-        for secret in
-            ["Authorization", "Proxy-Authorization", "X-JFrog-Art-Api-Key", "PRIVATE-TOKEN", "x-secret-id"]
-        {
+        for secret in [
+            "Authorization",
+            "Proxy-Authorization",
+            "X-JFrog-Art-Api-Key",
+            "PRIVATE-TOKEN",
+            "x-secret-id",
+            "X-JWT",
+        ] {
             check(secret, "hunter2", Ok(None));
         }
+        for other in ["X-Author", "X-Monkey", "X-Passage"] {
+            let (a, b) = (of_header(other, "a"), of_header(other, "b"));
+            assert!(matches!(a, Ok(Meaning::Variant(_))) && a != b, "{other}");
+        }
+        let hidden = of_header("X-Other", "hunter2");
+        assert!(matches!(hidden, Ok(Meaning::Variant(line)) if !line.contains("hunter2")));
         check("Cookie", "a=b", Err(Code::Cookies));
         check("Range", "bytes=0-9", Err(Code::Range));
         check("If-None-Match", "x", Err(Code::Conditional));

@@ -109,7 +109,7 @@ fn write_out() -> Vec<Row> {
         cached("curl -s -o out -w '%{http_code}\\n' {o}/pool/a"),
         cached("curl -s -o out -w '%{response_code} %{size_download}\\n' {o}/pool/a"),
         warm("curl -s -w '%{http_code}' {o}/pool/a").fill("curl -s -o x {o}/pool/a"),
-        uncached("output-name", "curl -s -o /dev/null -w '%{http_code}' {o}/pool/a"),
+        uncached("discarded", "curl -s -o /dev/null -w '%{http_code}' {o}/pool/a"),
         cached("curl -s -o out -w 'done\\t%%\\n' {o}/pool/a"),
         uncached("write-out", "curl -sL -o out -w '%{url_effective} %{num_redirects}' {o}/pool/a"),
         cached("curl -s -O -w '%{filename_effective}' {o}/pool/a"),

@@ -58,7 +58,7 @@ fn output() -> Vec<Row> {
         cached("curl -s -o out {o}/s400000/a"),
         cached("curl -o out {o}/empty/e"),
         cached("curl -o out {o}/chunked/e"),
-        uncached("output-name", "curl -o /dev/null {o}/pool/a"),
+        uncached("discarded", "curl -o /dev/null {o}/pool/a"),
         cached("curl -o /dev/stdout -s {o}/pool/a"),
         cached("sh -c 'umask 027; exec curl -so out {o}/pool/a'"),
         cached("sh -c 'umask 077; exec curl -sO {o}/pool/a'"),

@@ -63,15 +63,12 @@ fn no_clobber() -> Vec<Row> {
     vec![
         cached("wget -nc {o}/source/T/Tenjin/Tenjin-1.1.1.tar.gz"),
         cached("wget --no-clobber {o}/pool/a.deb"),
-        uncached("output-name", "wget -nc {o}/pool/a.deb")
-            .file("a.deb", "mine")
-            .pin("/pool/a.deb")
-            .fill(elsewhere),
-        uncached("output-name", "wget -nc -P sub {o}/pool/a.deb")
+        uncached("kept", "wget -nc {o}/pool/a.deb").file("a.deb", "mine").pin("/pool/a.deb").fill(elsewhere),
+        uncached("kept", "wget -nc -P sub {o}/pool/a.deb")
             .file("sub/a.deb", "mine")
             .pin("/pool/a.deb")
             .fill(elsewhere),
-        uncached("output-name", "wget -nc -O out {o}/pool/a.deb")
+        uncached("kept", "wget -nc -O out {o}/pool/a.deb")
             .file("out", "mine")
             .pin("/pool/a.deb")
             .fill(elsewhere),

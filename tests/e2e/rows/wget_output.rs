@@ -64,7 +64,7 @@ fn document() -> Vec<Row> {
         cached("wget --output-document=- {o}/pool/stdout"),
         cached("wget -c {o}/dpu/x.tar.gz -O -"),
         cached("wget -O /dev/stdout -q {o}/pool/stdout"),
-        uncached("output-name", "wget -O /dev/null {o}/pool/nowhere"),
+        uncached("discarded", "wget -O /dev/null {o}/pool/nowhere"),
         cached("wget -- {o}/pool/after-dashes"),
         cached("wget -O out -- {o}/pool/after-dashes"),
     ]

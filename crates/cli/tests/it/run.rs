@@ -47,7 +47,7 @@ fn calls_are_summed_up_at_the_end() {
     let mut sandbox = Sandbox::new();
     let done = sandbox.vcache(&["run", "wget", "-q", "x"]).expect(0);
     assert_eq!(done.stdout, "served -q x\n");
-    let sum = "1 call: 1 hit, 0 misses, 0 passthroughs; 0 B from the network, 1.0 KiB from the cache";
+    let sum = "1 request: 1 hit, 0 misses, 0 passthroughs; 0 B from the network, 1.0 KiB from the cache";
     assert_eq!(done.stderr, format!("vcache: {sum}\n"));
     // The user's own log stays, and what was in it before does not count again.
     let log = sandbox.write("work/log", "{\"time\":1,\"tool\":\"wget\",\"outcome\":\"miss\"}\n");
@@ -66,7 +66,7 @@ fn the_childs_end_is_ours() {
         [("exit 0", 0), ("exit 7", 7), ("exit 118", 118), ("kill -9 $$", 137), ("kill -15 $$", 143)]
     {
         let done = shell(&sandbox, &[], script).expect(status);
-        assert!(done.stderr.contains("0 calls"), "{}", done.stderr);
+        assert!(done.stderr.contains("0 requests"), "{}", done.stderr);
     }
     let done = sandbox.vcache(&["run", "--", "no-such-tool", "-x"]).expect(127);
     assert!(done.stderr.contains("no-such-tool: command not found"), "{}", done.stderr);

@@ -17,6 +17,8 @@ pub struct Response {
     pub last_modified: Option<u64>,
     /// `Content-Type`, as sent.
     pub content_type: Option<String>,
+    /// `Content-Length`, where the content is sent as it is: without it a part can't be told from the whole.
+    pub content_length: Option<u64>,
     /// The file name of `Content-Disposition` as curl `-J` takes it. Empty: there is one that cannot be used as a name
     /// here (`..`, control characters, not UTF-8), so with `-J` the answer should not be kept.
     pub disposition: Option<String>,
@@ -43,6 +45,7 @@ pub fn final_responses(dump: &[u8]) -> Vec<Response> {
             redirects: std::mem::take(&mut redirects),
             last_modified: block.last_modified(),
             content_type: block.text("content-type"),
+            content_length: block.content_length(),
             disposition: disposition.take(),
         });
     }
@@ -109,6 +112,11 @@ impl Block<'_> {
             && self.header("content-type").is_none();
         let again = matches!(self.status, 100..=199 | 401 | 407 | 408 | 429 | 500 | 502..=504 | 522 | 524);
         tunnel || again || self.is_redirect()
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        let encoded = self.header("content-encoding").is_some() || self.header("transfer-encoding").is_some();
+        self.text("content-length").filter(|_| !encoded)?.parse().ok()
     }
 
     fn last_modified(&self) -> Option<u64> {

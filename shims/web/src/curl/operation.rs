@@ -32,7 +32,8 @@ enum Output {
 /// The options of one operation.
 #[derive(Default)]
 pub(super) struct Operation {
-    urls: Vec<OsString>,
+    /// With what `--remote-name-all` was at that place.
+    urls: Vec<(OsString, bool)>,
     outputs: Vec<Output>,
     output_dir: Option<OsString>,
     remote_name_all: bool,
@@ -61,7 +62,7 @@ pub(super) struct Operation {
 impl Operation {
     /// A positional word, or `--url`.
     pub(super) fn url(&mut self, word: OsString) {
-        self.urls.push(word);
+        self.urls.push((word, self.remote_name_all));
     }
 
     /// An option of the table. `Config` and `Next` are the caller's.
@@ -110,7 +111,7 @@ impl Operation {
             Meaning::Request => return Err(Reason::new(Code::Method, text()?)),
             Meaning::Continue if text()? == "-" => self.resume = true,
             Meaning::Continue => return Err(Reason::new(Code::Range, dashed())),
-            Meaning::Url => self.urls.push(value.unwrap_or_default().to_owned()),
+            Meaning::Url => self.url(value.unwrap_or_default().to_owned()),
             Meaning::Globoff => self.globoff = on,
             Meaning::WriteOut => self.write_out = Some(known_format(text()?)?),
             Meaning::Protocols => self.protocols(text()?),
@@ -125,10 +126,10 @@ impl Operation {
         if line.starts_with('@') {
             return Err(Reason::new(Code::InputFile, "-H @file"));
         }
-        // `Name;` sends the header empty, `Name:` takes curl's own one out: two requests.
+        // `Name;` sends the header empty, `Name:` takes curl's own one out: two requests, and `Name: ;` is a third.
         let (name, value) = match line.split_once(':') {
             Some((name, value)) => (name, value),
-            None => (line.strip_suffix(';').ok_or_else(|| Reason::new(Code::BadValue, "-H"))?, ";"),
+            None => (line.strip_suffix(';').ok_or_else(|| Reason::new(Code::BadValue, "-H"))?, "\n(empty)"),
         };
         match variant::of_header(name, value)? {
             variant::Meaning::Harmless => {}
@@ -164,10 +165,14 @@ impl Operation {
         if self.urls.is_empty() {
             return Err(Reason::new(Code::NoUrl, ""));
         }
+        // Sizes and statuses would be those of another transfer.
+        if self.write_out.is_some() && (self.resume || self.compressed) {
+            return Err(Reason::new(Code::WriteOut, "with -C or --compressed"));
+        }
         let mut transfers = Vec::new();
-        for (index, word) in self.urls.iter().enumerate() {
+        for (index, (word, by_remote_name)) in self.urls.iter().enumerate() {
             let typed = word.to_str().ok_or_else(|| Reason::new(Code::Encoding, "URL"))?;
-            let unset = if self.remote_name_all { Output::RemoteName } else { Output::Stdout };
+            let unset = if *by_remote_name { Output::RemoteName } else { Output::Stdout };
             let output = self.outputs.get(index).unwrap_or(&unset);
             let expanded = match self.globoff {
                 true => vec![glob::Expanded { url: typed.to_owned(), chosen: Vec::new() }],

@@ -191,7 +191,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     value("httpsig-headers", NONE, Harmless),
     value("httpsig-key", NONE, Harmless),
     value("httpsig-keyid", NONE, Harmless),
-    flag("ignore-content-length", NONE, Harmless),
+    flag("ignore-content-length", NONE, Refuse(Code::Unclear)),
     flag("include", NONE, Refuse(Code::HeadersShown)),
     flag("insecure", b'k', Harmless),
     value("interface", NONE, Harmless),

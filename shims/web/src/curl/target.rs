@@ -11,6 +11,10 @@ pub(super) fn web_url(typed: &str, default_scheme: Option<&str>) -> Result<Strin
     let url = match (scheme(typed), default_scheme) {
         (Some(_), _) => typed.to_owned(),
         (None, _) if typed.starts_with("file:") => return Err(Reason::new(Code::Scheme, typed)),
+        // `http:/host`: one slash or three will do for curl.
+        (None, _) if ["http:/", "https:/"].iter().any(|s| typed.to_ascii_lowercase().starts_with(s)) => {
+            return Err(Reason::new(Code::BadValue, "URL"));
+        }
         (None, Some(scheme)) => format!("{scheme}://{typed}"),
         (None, None) => {
             let start = typed.to_ascii_lowercase();
@@ -25,7 +29,7 @@ pub(super) fn web_url(typed: &str, default_scheme: Option<&str>) -> Result<Strin
     if !address.is_web() {
         return Err(Reason::new(Code::Scheme, address.scheme));
     }
-    let odd = |b: u8| b.is_ascii_control() || b == b' ';
+    let odd = |b: u8| b.is_ascii_control() || b == b' ' || b == b'\\';
     if !address.is_sound() || url.bytes().any(odd) {
         return Err(bad());
     }

@@ -174,7 +174,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("https-only", NONE, Harmless),
     flag("if-modified-since", NONE, IfModifiedSince),
     flag("ignore-case", NONE, Harmless),
-    flag("ignore-length", NONE, Harmless),
+    flag("ignore-length", NONE, Refuse(Code::Unclear)),
     value("ignore-tags", NONE, Refuse(Code::Recursion)),
     value("include-directories", b'I', Refuse(Code::Recursion)),
     flag("inet4-only", b'4', Inet4),
