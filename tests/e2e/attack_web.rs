@@ -259,3 +259,129 @@ fn a_cache_that_is_only_read_may_be_missing() {
     assert_eq!((done.stderr_text(), origin.take_log().len()), (String::new(), 0));
     assert!(!sandbox.cache().exists());
 }
+
+#[test]
+fn a_part_is_not_kept_when_the_last_of_several_is_well() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let (part, whole) = (format!("{}/reset/s40000/x", origin.url()), format!("{}/s4000/y", origin.url()));
+    sandbox.shim(["curl", "-s", "-o", "a", &part, "-o", "b", &whole]).finish().expect_code(0);
+    for (url, known) in [(&part, false), (&whole, true)] {
+        let done = sandbox.shim(["curl", "-s", url]).env("VCACHE_OFFLINE", "y").finish();
+        assert_eq!(done.code == 0, known, "{url}");
+    }
+    assert!(!sandbox.recorded_web().contains("/reset/"), "{}", sandbox.recorded_web());
+    // Nor when the tool is told to take a part for the whole.
+    sandbox.clear();
+    sandbox.shim(["curl", "-s", "--ignore-content-length", "-o", "a", &part]).finish();
+    assert_ne!(sandbox.shim(["curl", "-s", &part]).env("VCACHE_OFFLINE", "y").finish().code, 0);
+}
+
+#[test]
+fn a_pin_holds_for_a_url_with_credentials_or_a_signature() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let host = origin.host_port();
+    for url in [format!("http://{host}/pool/a?sig=abc&sv=1"), format!("http://u:p@{host}/pool/a")] {
+        sandbox.pin_web(&format!("{url} == {WRONG}\n"));
+        sandbox.shim(["curl", "-s", "-o", "a", &url]).finish().expect_code(119);
+        sandbox.shim(["wget", "-q", &url]).finish().expect_code(119);
+    }
+}
+
+#[test]
+fn a_file_that_is_left_as_it_is_must_be_what_the_pin_says() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/s4000/a", origin.url());
+    sandbox.pin_web(&format!("{url}=={}\n", md5_hex(&origin.content("/s4000/a"))));
+    sandbox.shim(["wget", "-q", &url]).finish().expect_code(0);
+    for (name, content) in [("garbage", b"garbage".to_vec()), ("zeros", vec![0; 4000])] {
+        sandbox.write("work/a", &content);
+        let done = sandbox.shim(["wget", "-q", "-c", &url]).finish();
+        done.expect_code(119);
+        assert!(done.stderr_text().contains("versions-web:1"), "{name}: {}", done.stderr_text());
+    }
+    // As new as the server's, and other content: it is the caller's file, and stays.
+    fs::write(sandbox.work().join("a"), "mine").unwrap();
+    sandbox.shim(["wget", "-q", "-N", &url]).finish().expect_code(119);
+    assert_eq!(fs::read(sandbox.work().join("a")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_limit_on_file_size_does_not_end_a_stream() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/s2000000/a", origin.url());
+    for call in ["curl -s", "wget -qO-"] {
+        let _ = fs::remove_dir_all(sandbox.cache());
+        let script = format!("ulimit -f 100; {call} {url}");
+        let done = sandbox.shim(["sh", "-c", &script]).finish();
+        assert!(done.expect_code(0).stdout == *origin.content("/s2000000/a"));
+    }
+}
+
+#[test]
+fn a_signal_between_two_tries_ends_the_call() {
+    let sandbox = Sandbox::new();
+    let script = "curl -s -o f http://127.0.0.1:9/x & pid=$!; sleep 0.4; kill -TERM $pid; wait $pid";
+    let done = sandbox.shim(["sh", "-c", script]).env("VCACHE_RETRY", "5").finish();
+    done.expect_code(143);
+    assert!(done.took.as_secs() < 5, "{:?}", done.took);
+}
+
+#[test]
+fn one_slash_or_a_backslash_hides_no_password() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let host = origin.host_port();
+    for url in [format!("http:/us:hunter2@{host}/pool/a"), format!("http://us:hun\\ter2@{host}/pool/a")] {
+        sandbox.shim(["curl", "-s", "-o", "a", &url]).finish();
+        sandbox.shim(["wget", "-q", "-O", "a", "-t", "1", &url]).finish();
+    }
+    let grep = ["grep", "-rE", "hunter2|ter2", "cache", "buildinfo", "build.jsonl"];
+    let found = sandbox.real(grep).cwd(sandbox.root()).finish();
+    assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_version_file_hangs_nobody() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/pool/a", origin.url());
+    for file in ["build-versions/versions-web", "versions/versions-web"] {
+        let path = sandbox.buildinfo().join(file);
+        sandbox.real(["mkfifo", path.to_str().unwrap()]).finish().expect_code(0);
+        let done = sandbox.shim(["curl", "-s", "-o", "a", &url]).finish();
+        done.expect_code(0);
+        assert!(done.stderr_text().contains("not a regular file"), "{}", done.stderr_text());
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn records_are_kept_beside_foreign_bytes_and_behind_links() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/pool/a", origin.url());
+    let real = sandbox.write("elsewhere/web", b"\xff==foreign\n");
+    let link = sandbox.buildinfo().join("build-versions/versions-web");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    sandbox.shim(["curl", "-s", "-o", "a", &url]).finish().expect_code(0);
+    let recorded = fs::read(&real).unwrap();
+    assert!(recorded.ends_with(b"\xff==foreign\n") && recorded.starts_with(url.as_bytes()));
+    assert!(link.is_symlink());
+}
+
+#[test]
+fn whoever_reads_may_fetch_the_same_url() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/s2000000/a", origin.url());
+    let script = format!("curl -s {url} | {{ sleep 0.3; curl -s -o c {url}; wc -c; }}");
+    let done = sandbox.shim(["sh", "-c", &script]).finish();
+    assert_eq!(String::from_utf8_lossy(&done.expect_code(0).stdout).trim(), "2000000");
+    assert!(done.took.as_secs() < 8, "{:?}", done.took);
+}
+
+#[test]
+fn what_is_thrown_away_is_a_question_to_the_server() {
+    let (sandbox, mut origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/pool/a", origin.url());
+    sandbox.shim(["curl", "-sf", "-o", "a", &url]).finish().expect_code(0);
+    sandbox.shim(["curl", "-sf", "-o", "/dev/null", &url]).finish().expect_code(0);
+    origin.stop();
+    sandbox.shim(["curl", "-sf", "-o", "/dev/null", &url]).finish().expect_code(7);
+}

@@ -167,7 +167,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("versions")).unwrap();
         let md5 = "0123456789abcdef0123456789abcdef";
-        let text = format!("# pins\nhttp://h.example/a=={md5}\nhttp://h.example/b==12\n");
+        let text = format!(
+            "# pins\nhttp://h.example/a == {md5}\nhttp://h.example/b==12\nhttp://u:p@h.example/s?x=1&sig=old=={md5}\n"
+        );
         fs::write(dir.path().join("versions/versions-web"), text).unwrap();
         let pins = Pins::load(dir.path(), "web").unwrap();
         let found = pins.web("http://h.example/a");
@@ -175,6 +177,12 @@ mod tests {
         assert_eq!(pin.text, md5);
         assert!(pin.place.ends_with("versions/versions-web:2"), "{}", pin.place);
         assert!(found.problems.is_empty());
+        let place = |url: &str| pins.web(url).pin.map(|pin| pin.place.rsplit_once(':').unwrap().1.to_owned());
+        for url in ["http://h.example/a#x", "http://u:p@h.example/a", "http://h.example/a?sig=new"] {
+            assert_eq!(place(url).as_deref(), Some("2"), "{url}");
+        }
+        assert_eq!(place("http://h.example/s?x=1&sig=new").as_deref(), Some("4"));
+        assert_eq!(place("http://h.example/s?x=2&sig=old"), None);
         let found = pins.web("http://h.example/b");
         assert_eq!(found.pin, None);
         assert!(found.problems[0].contains("versions-web:3: "), "{:?}", found.problems);

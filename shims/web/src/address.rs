@@ -69,12 +69,11 @@ pub(crate) fn recognised<M>(scan: &Scan<M>, takes_url: impl Fn(&Opt<M>) -> bool)
     scan.items.iter().filter_map(word).collect()
 }
 
+/// The word with `http://` in front where it has no scheme; `file:x` and `http:/h` have one, as far as the tools see.
 fn complete(word: &str) -> String {
-    if scheme(word).is_some() || word.starts_with("file:") {
-        word.to_owned()
-    } else {
-        format!("http://{word}")
-    }
+    let has_scheme =
+        word.starts_with("file:") || word.split_once(':').is_some_and(|(_, rest)| rest.starts_with('/'));
+    if has_scheme { word.to_owned() } else { format!("http://{word}") }
 }
 
 /// The scheme in front of `://`.

@@ -52,8 +52,8 @@ const IN_CLEAR: &[&str] = &[
     "x-requested-with",
 ];
 
-/// The meaning of a header `name` with its `value` (both without surrounding blanks).
-pub(crate) fn of_header(name: &str, value: &str) -> Result<Meaning, Reason> {
+/// The meaning of a header `name` with its `value`; without one curl sends the name alone (`-H 'Accept;'`).
+pub(crate) fn of_header(name: &str, value: Option<&str>) -> Result<Meaning, Reason> {
     let name = name.trim().to_ascii_lowercase();
     let refuse = |code| Err(Reason::new(code, name.clone()));
     match name.as_str() {
@@ -64,13 +64,11 @@ pub(crate) fn of_header(name: &str, value: &str) -> Result<Meaning, Reason> {
         _ if name.starts_with("if-") => refuse(Code::Conditional),
         _ if HARMLESS.contains(&name.as_str()) => Ok(Meaning::Harmless),
         _ if name.split(['-', '_']).any(|word| SECRET.contains(&word)) => Ok(Meaning::Secret),
-        _ if IN_CLEAR.contains(&name.as_str()) => {
-            Ok(Meaning::Variant(format!("{name}: {}", value.trim_matches(' '))))
-        }
-        _ => Ok(Meaning::Variant(format!(
-            "{name}: sha256:{}",
-            Sha256Id::of(value.trim_matches(' ').as_bytes())
-        ))),
+        _ => Ok(Meaning::Variant(match value.map(str::trim) {
+            None => format!("{name};"),
+            Some(value) if IN_CLEAR.contains(&name.as_str()) => format!("{name}: {value}"),
+            Some(value) => format!("{name}: sha256:{}", Sha256Id::of(value.as_bytes())),
+        })),
     }
 }
 
@@ -80,7 +78,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, value: &str, expect: Result<Option<&str>, Code>) {
-        let seen = of_header(name, value).map_err(|reason| reason.code).map(|meaning| match meaning {
+        let seen = of_header(name, Some(value)).map_err(|reason| reason.code).map(|meaning| match meaning {
             Meaning::Harmless | Meaning::Secret => None,
             Meaning::Variant(line) => Some(line),
         });
@@ -104,10 +102,10 @@ mod tests {
             check(secret, "hunter2", Ok(None));
         }
         for other in ["X-Author", "X-Monkey", "X-Passage"] {
-            let (a, b) = (of_header(other, "a"), of_header(other, "b"));
+            let (a, b) = (of_header(other, Some("a")), of_header(other, Some("b")));
             assert!(matches!(a, Ok(Meaning::Variant(_))) && a != b, "{other}");
         }
-        let hidden = of_header("X-Other", "hunter2");
+        let hidden = of_header("X-Other", Some("hunter2"));
         assert!(matches!(hidden, Ok(Meaning::Variant(line)) if !line.contains("hunter2")));
         check("Cookie", "a=b", Err(Code::Cookies));
         check("Range", "bytes=0-9", Err(Code::Range));

@@ -128,8 +128,8 @@ impl Operation {
         }
         // `Name;` sends the header empty, `Name:` takes curl's own one out: two requests, and `Name: ;` is a third.
         let (name, value) = match line.split_once(':') {
-            Some((name, value)) => (name, value),
-            None => (line.strip_suffix(';').ok_or_else(|| Reason::new(Code::BadValue, "-H"))?, "\n(empty)"),
+            Some((name, value)) => (name, Some(value)),
+            None => (line.strip_suffix(';').ok_or_else(|| Reason::new(Code::BadValue, "-H"))?, None),
         };
         match variant::of_header(name, value)? {
             variant::Meaning::Harmless => {}

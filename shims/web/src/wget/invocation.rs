@@ -179,7 +179,7 @@ impl Settings {
             return Ok(());
         }
         let (name, value) = line.split_once(':').ok_or_else(|| Reason::new(Code::BadValue, "--header"))?;
-        match variant::of_header(name, value)? {
+        match variant::of_header(name, Some(value))? {
             variant::Meaning::Harmless => {}
             variant::Meaning::Secret => self.configured.credentials = true,
             variant::Meaning::Variant(line) => self.variant.push(line),

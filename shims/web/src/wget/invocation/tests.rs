@@ -177,7 +177,6 @@ fn harmless_options() {
         "--bind-address=1.2.3.4",
         "--no-iri",
         "-Q 1m",
-        "--ignore-length",
         "--no-passive",
         "--header=Authorization:Bearer␣x",
         "--no-if-modified-since",
@@ -285,6 +284,7 @@ fn what_is_not_cacheable() {
         ("-q -v", "bad-value -q -v"),
         ("-46", "bad-value -4 -6"),
         ("--spider=maybe", "bad-value --spider"),
+        ("--ignore-length", "unclear --ignore-length"),
         ("--cut-dirs=x", "bad-value --cut-dirs"),
     ] {
         check(&format!("{options} http://h/a"), &format!("! {code}"));
