@@ -7,14 +7,15 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{ChildStdout, ExitStatus};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vcache_shim::real_tool::RealTool;
 use vcache_shim::{Chain, OnMismatch, child};
-use vcache_store::{BlobWriter, Ingested};
+use vcache_store::{BlobWriter, Ingested, KeyLock};
 
 use crate::Tool;
 use crate::curl::headers::{Response, final_responses};
@@ -175,34 +176,33 @@ impl Session<'_> {
     /// Copies the tool's output to ours and to the store. When ours takes no more the pipe is closed, so that the tool
     /// learns of it as it would have; when the store fails the copying goes on without it.
     fn tee(&self, mut pipe: ChildStdout, mut writer: Option<BlobWriter>, job: &Job) -> Tee {
-        let mut out = io::stdout().lock();
+        let mut out = Watched::new(io::stdout().lock());
         let mut buffer = vec![0; 64 * 1024];
-        let mut passed_on = 0;
-        loop {
-            let length = match pipe.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return Tee { writer: None, passed_on, output_failed: false },
-            };
-            let chunk = &buffer[..length];
-            if is_stalled(&out) {
-                // Whoever reads us may itself be waiting for what we hold.
-                self.locks.borrow_mut().clear();
-            }
-            if let Err(e) = out.write_all(chunk).and_then(|()| out.flush()) {
-                if e.kind() != io::ErrorKind::BrokenPipe {
-                    self.messages.error(format_args!("writing stdout: {e}"));
+        std::thread::scope(|scope| {
+            let (_ended, end) = mpsc::channel::<()>();
+            let (steps, locks) = (Arc::clone(&out.steps), &self.locks);
+            scope.spawn(move || let_go_when_stalled(&end, &steps, locks));
+            loop {
+                let length = match pipe.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(length) => length,
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(_) => return Tee { writer: None, passed_on: out.taken, output_failed: false },
+                };
+                let chunk = &buffer[..length];
+                if let Err(e) = out.write_all(chunk).and_then(|()| out.flush()) {
+                    if e.kind() != io::ErrorKind::BrokenPipe {
+                        self.messages.error(format_args!("writing stdout: {e}"));
+                    }
+                    return Tee { writer: None, passed_on: out.taken, output_failed: true };
                 }
-                return Tee { writer: None, passed_on, output_failed: true };
+                if let Some(Err(e)) = writer.as_mut().map(|w| w.write_all(chunk)) {
+                    self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url));
+                    writer = None;
+                }
             }
-            passed_on += length as u64;
-            if let Some(Err(e)) = writer.as_mut().map(|w| w.write_all(chunk)) {
-                self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), job.url));
-                writer = None;
-            }
-        }
-        Tee { writer, passed_on, output_failed: false }
+            Tee { writer, passed_on: out.taken, output_failed: false }
+        })
     }
 
     /// The final answer of each request, where that can be told. wget says by its exit status that all went well.
@@ -214,11 +214,45 @@ impl Session<'_> {
     }
 }
 
-/// Whether an output takes nothing for a while.
-fn is_stalled(out: &impl AsFd) -> bool {
-    let mut ready = [PollFd::new(out, PollFlags::OUT)];
-    let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
-    matches!(poll(&mut ready, Some(&patience)), Ok(0))
+/// An output of which another thread can tell whether it takes nothing.
+struct Watched<W> {
+    inner: W,
+    taken: u64,
+    /// One more at the beginning of each write, and at its end: odd while there is one.
+    steps: Arc<AtomicU64>,
+}
+
+impl<W: Write> Watched<W> {
+    fn new(inner: W) -> Watched<W> {
+        Watched { inner, taken: 0, steps: Arc::default() }
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        let written = self.inner.write(piece);
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.taken += *written.as_ref().unwrap_or(&0) as u64;
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Whoever reads us may itself be waiting for what we hold: when a write is not done within half a second the locks go.
+/// Ends when the other end of `end` is gone.
+fn let_go_when_stalled(end: &mpsc::Receiver<()>, steps: &AtomicU64, locks: &Mutex<Vec<KeyLock>>) {
+    let mut before = 0;
+    while end.recv_timeout(Duration::from_millis(500)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let now = steps.load(Ordering::Relaxed);
+        if now == before && now % 2 == 1 {
+            locks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        before = now;
+    }
 }
 
 struct Tee {

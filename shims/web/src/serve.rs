@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::PoisonError;
 
 use vcache_shim::host::FileId;
 use vcache_shim::journal::Outcome;
@@ -123,7 +124,7 @@ impl Session<'_> {
             }
         }
         let waited = locks.iter().any(KeyLock::waited);
-        self.locks.replace(locks);
+        *self.locks.lock().unwrap_or_else(PoisonError::into_inner) = locks;
         waited
     }
 

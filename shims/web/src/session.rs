@@ -1,7 +1,7 @@
 //! One call from beginning to end: decide, answer from the cache, or run the real tool and keep what it brought.
 
-use std::cell::RefCell;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
@@ -29,7 +29,7 @@ pub(crate) struct Session<'a> {
     pub(crate) journal: Journal,
     store: OnceCell<Option<Store>>,
     /// Held while this call fetches; let go when it ends, or when it can't go on.
-    pub(crate) locks: RefCell<Vec<KeyLock>>,
+    pub(crate) locks: Mutex<Vec<KeyLock>>,
 }
 
 /// How an attempt to serve ended.
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
         messages: Messages,
     ) -> Session<'a> {
         let (tool, journal) = (Tool::of(host), Journal::new(host, settings));
-        let (started, store, locks) = (now(), OnceCell::new(), RefCell::default());
+        let (started, store, locks) = (now(), OnceCell::new(), Mutex::default());
         Session { host, settings, tool, policy, messages, started, looks_only: false, journal, store, locks }
     }
 

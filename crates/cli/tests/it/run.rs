@@ -53,7 +53,7 @@ fn calls_are_summed_up_at_the_end() {
     let log = sandbox.write("work/log", "{\"time\":1,\"tool\":\"wget\",\"outcome\":\"miss\"}\n");
     sandbox.set("VCACHE_BUILD_LOG", "log");
     let done = shell(&sandbox, &[], "cd / && wget a && wget b").expect(0);
-    assert!(done.stderr.starts_with("vcache: 2 calls: 2 hits, 0 misses"), "{}", done.stderr);
+    assert!(done.stderr.starts_with("vcache: 2 requests: 2 hits, 0 misses"), "{}", done.stderr);
     assert_eq!(std::fs::read_to_string(log).unwrap().lines().count(), 3);
     sandbox.set("VCACHE_LOG", "error");
     assert_eq!(sandbox.vcache(&["run", "wget"]).expect(0).stderr, "");
