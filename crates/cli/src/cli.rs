@@ -10,7 +10,7 @@ use vcache_shim::Host;
 use crate::commands::{config, doctor, explain, gc, generate, hooks, ls, run, stats, verify};
 use crate::context::Context;
 
-/// Pinned and cached downloads for builds that are not to break, nor to differ
+/// Pinned and cached downloads for builds that neither break nor drift
 #[derive(Parser, Debug)]
 #[command(
     name = "vcache",

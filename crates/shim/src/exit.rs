@@ -13,9 +13,9 @@ pub const NO_REAL_TOOL: u8 = 127;
 
 /// Every status of our own with one line for people; the README's table is made from it.
 pub const TABLE: &[(u8, &str)] = &[
-    (STRICT_REFUSAL, "strict mode: the request has no pin"),
+    (STRICT_REFUSAL, "strict mode: the request has no pin, or one that belongs to another URL's content"),
     (OFFLINE_MISS, "offline: the content is not in the cache, or the call would need the network"),
-    (PIN_VIOLATED, "the content contradicts its pin"),
+    (PIN_VIOLATED, "the content contradicts its pin, or two pins contradict each other"),
     (CANNOT_EXECUTE, "the real tool was found but can't be executed"),
     (NO_REAL_TOOL, "there is no real tool in `PATH`"),
 ];

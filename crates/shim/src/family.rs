@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Host, Settings};
 
@@ -19,14 +19,14 @@ pub struct Family {
 }
 
 /// What would be done about a call.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Explanation {
     /// The tool's name.
     pub tool: String,
     /// `exec` (nothing is configured), `passthrough`, `serve`, or `refuse`.
-    pub plan: &'static str,
+    pub plan: String,
     /// The counted reason of a passthrough.
-    pub reason: Option<&'static str>,
+    pub reason: Option<String>,
     /// More about the reason, or the message of a refusal.
     pub detail: Option<String>,
     /// The real tool's path, where there is one.
@@ -36,7 +36,7 @@ pub struct Explanation {
 }
 
 /// One thing that is fetched, and where it would come from.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RequestExplanation {
     /// What is asked for, without secrets.
     pub url: String,
@@ -47,7 +47,7 @@ pub struct RequestExplanation {
     /// The version file and line of the pin.
     pub pinned_by: Option<String>,
     /// `hit`, `miss` or `refresh` (the origin is asked though something is cached).
-    pub cache: &'static str,
+    pub cache: String,
     /// SHA-256 of what the cache holds for it.
     pub sha256: Option<String>,
 }

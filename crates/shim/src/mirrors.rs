@@ -59,7 +59,7 @@ impl Mirrors {
             match rule(number, line) {
                 Some(rule) => mirrors.rules.push(rule),
                 None => mirrors.problems.push(format!(
-                    "{}:{number}: not a rule `prefix/ -> mirror/ …` of URLs that end in `/`; the line is passed over",
+                    "{}:{number}: not a rule `prefix/ -> mirror/ …` of URLs that end in `/`; the line is ignored",
                     file.display()
                 )),
             }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use crate::dirs::rename_new;
 use crate::layer::{Layer, open_regular, touch, unix_now};
 use crate::layout::beside;
-use crate::pump::{Stage, pump};
+use crate::pump::{Stage, hashing, pump};
 use crate::{Error, Sha256Id, Store};
 
 /// Content in the store, found and open, not yet checked.
@@ -83,17 +83,8 @@ impl Blob {
     /// Whether the content has this md5 and, over the same bytes, the sha256 of its name: what an alias claims.
     pub(crate) fn has_md5(&self, wanted: &[u8; 16]) -> Result<bool, Error> {
         let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
-        let stages: &mut [Stage<'_>] = &mut [
-            &mut |piece| {
-                sha256.update(piece);
-                Ok(())
-            },
-            &mut |piece| {
-                md5.update(piece);
-                Ok(())
-            },
-        ];
-        pump(&self.file, self.size, &|e| Error::io("read", &self.path)(e), stages)?;
+        let failed = |e| Error::io("read", &self.path)(e);
+        pump(&self.file, self.size, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?;
         let (md5, sha256): ([u8; 16], [u8; 32]) = (md5.finalize().into(), sha256.finalize().into());
         Ok(md5 == *wanted && sha256 == *self.id.as_bytes())
     }

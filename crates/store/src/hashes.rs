@@ -5,7 +5,7 @@ use std::fs::File;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::pump::{Stage, pump};
+use crate::pump::{hashing, pump};
 use crate::{Error, Sha256Id};
 
 /// What a file's content is.
@@ -27,17 +27,11 @@ impl Hashes {
     pub fn of(file: &File, want_md5: bool) -> Result<Hashes, Error> {
         let hint = file.metadata().map_err(|source| Error::Input { source })?.len();
         let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
-        let mut first = |piece: &[u8]| {
-            sha256.update(piece);
-            Ok(())
+        let failed = |source| Error::Input { source };
+        let size = match want_md5 {
+            true => pump(file, hint, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?,
+            false => pump(file, hint, &failed, &mut [&mut hashing(&mut sha256)])?,
         };
-        let mut second = |piece: &[u8]| {
-            md5.update(piece);
-            Ok(())
-        };
-        let all: &mut [Stage<'_>] = &mut [&mut first, &mut second];
-        let stages = if want_md5 { all } else { &mut all[..1] };
-        let size = pump(file, hint, &|source| Error::Input { source }, stages)?;
         let sha256 = Sha256Id::from_bytes(sha256.finalize().into());
         Ok(Hashes { sha256, md5: want_md5.then(|| md5.finalize().into()), size })
     }

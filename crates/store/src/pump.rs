@@ -25,6 +25,14 @@ const SMALL_BUFFER: u64 = 256 << 10;
 /// Something that takes the content in order, piece by piece.
 pub(crate) type Stage<'a> = &'a mut (dyn FnMut(&[u8]) -> Result<(), Error> + Send);
 
+/// A stage that hashes.
+pub(crate) fn hashing<H: sha2::digest::Update>(hasher: &mut H) -> impl FnMut(&[u8]) -> Result<(), Error> {
+    |piece| {
+        hasher.update(piece);
+        Ok(())
+    }
+}
+
 /// Reads `source` from the start to its end, whatever its position, and hands each piece to all stages. `size` is a
 /// hint that decides about threads and buffers. Returns the bytes read; when a stage fails, its error (the first
 /// stage's first).

@@ -12,7 +12,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use crate::inventory::{BlobEntry, Inventory};
-use crate::pump::{Stage, pump};
+use crate::pump::{hashing, pump};
 use crate::{Error, Sha256Id, Store};
 
 /// How far a verification is. Given before each blob, and once at the end.
@@ -179,21 +179,12 @@ struct Sums {
 fn measure(path: &Path, size: u64) -> Result<Option<Sums>, Error> {
     let Some(file) = crate::layer::open_regular(path)? else { return Ok(None) };
     let (mut sha256, mut blake3, mut md5) = (Sha256::new(), blake3::Hasher::new(), Md5::new());
-    let stages: &mut [Stage<'_>] = &mut [
-        &mut |piece| {
-            sha256.update(piece);
-            Ok(())
-        },
-        &mut |piece| {
-            md5.update(piece);
-            Ok(())
-        },
-        &mut |piece| {
-            blake3.update(piece);
-            Ok(())
-        },
-    ];
-    pump(&file, size, &|e| Error::io("read", path)(e), stages)?;
+    let mut third = |piece: &[u8]| {
+        blake3.update(piece);
+        Ok(())
+    };
+    let failed = |e| Error::io("read", path)(e);
+    pump(&file, size, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5), &mut third])?;
     Ok(Some(Sums {
         id: Sha256Id::from_bytes(sha256.finalize().into()),
         blake3: *blake3.finalize().as_bytes(),

@@ -14,7 +14,7 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
     let real_tool = real_tool::find(host).ok().map(|t| t.path.display().to_string());
     let mut explanation = Explanation {
         tool: host.name().to_string_lossy().into_owned(),
-        plan: "exec",
+        plan: "exec".to_owned(),
         reason: None,
         detail: None,
         real_tool,
@@ -30,16 +30,16 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
     let session = Session::new(host, settings, policy, Messages::new(Level::Warn)).only_looking();
     match session.plan().0 {
         Plan::Passthrough { reason, .. } => {
-            explanation.plan = "passthrough";
-            explanation.reason = Some(reason.code.name());
+            explanation.plan = "passthrough".to_owned();
+            explanation.reason = Some(reason.code.name().to_owned());
             explanation.detail = Some(reason.detail).filter(|d| !d.is_empty());
         }
         Plan::Refuse { message, .. } => {
-            explanation.plan = "refuse";
+            explanation.plan = "refuse".to_owned();
             explanation.detail = Some(message);
         }
         Plan::Serve(service) => {
-            explanation.plan = "serve";
+            explanation.plan = "serve".to_owned();
             let mut targets = Targets::new(host.cwd());
             let request = |job: &Job| request(&session, job, targets.next(&job.transfer, None).display());
             explanation.requests = service.jobs.iter().map(request).collect();
@@ -59,7 +59,8 @@ fn request(session: &Session, job: &Job, destination: String) -> RequestExplanat
             (None, _) => "miss",
             (Some(_), Order::CacheFirst) => "hit",
             (Some(_), Order::OriginFirst | Order::OriginOnly) => "refresh",
-        },
+        }
+        .to_owned(),
         sha256: answer.map(|a| a.blob.id().to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! What is to be done about a call: pure and total, from what was typed, the pins and the policy.
 //!
 //! No file, cache or network is looked at here. What only a look outside can tell (is it cached? is the destination
-//! there?) is left to `run`, which carries the plan out.
+//! there?) is left to `serve`, which carries the plan out.
 
 use std::collections::HashSet;
 use std::path::Path;

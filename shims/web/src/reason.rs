@@ -64,7 +64,7 @@ codes! {
     WriteOut, "write-out", "a `-w` variable that a cached answer cannot give";
     Scheme, "scheme", "another scheme than http and https";
     Connection, "connection", "the connection goes elsewhere (`--unix-socket`, `--connect-to`, `--resolve`, …)";
-    OutputName, "output-name", "the file's name can't be foretold";
+    OutputName, "output-name", "the file's name can't be predicted";
     Discarded, "discarded", "the content is thrown away, so it is the server that is asked about (`-o /dev/null`)";
     SharedOutput, "shared-output", "several URLs go into one output";
     InputFile, "input-file", "a list of URLs or a configuration that can't be read beforehand";

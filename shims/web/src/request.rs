@@ -1,6 +1,6 @@
 //! What a call of wget or curl asks for, in the terms that both tools share.
 //!
-//! The two `invocation` modules turn an argv into a [`Call`]; `plan` decides about it; `run` carries the decision out.
+//! The two `invocation` modules turn an argv into a [`Call`]; `plan` decides about it; `serve` carries the decision out.
 //! A call that is not fully understood, or whose effects a cache cannot give back, is [`Parsed::Other`]: the real tool
 //! runs with the argv that was given, and the reason is counted.
 

@@ -211,6 +211,9 @@ impl Session<'_> {
             let _ = std::io::stdout().write_all(text.as_bytes());
         }
         self.messages.info(format_args!("hit: {} -> {}", job.url, target.display()));
+        if self.policy.offline && self.policy.versioned && job.pin.is_none() {
+            self.messages.warn(format_args!("{}: offline and not pinned; using the last copy", job.url));
+        }
         self.record_pin(&job.url, &self.digest_to_record(job, answer));
         self.note(Outcome::Hit, job, answer.blob.size(), None);
     }

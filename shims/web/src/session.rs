@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
         let look_up = |url: &str| {
             let found = pins.web(url);
             for problem in found.problems.iter().filter(|_| !found.contradictory) {
-                self.messages.warn(format_args!("{problem}; the line is passed over"));
+                self.messages.warn(format_args!("{problem}; the line is ignored"));
             }
             found
         };

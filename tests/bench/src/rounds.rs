@@ -22,7 +22,7 @@ impl Effort {
     /// Fewer would be no median.
     const FEWEST: usize = 3;
 
-    /// `full` rounds within half a minute, or `quick` ones within ten seconds.
+    /// `full` rounds within 40 seconds, or `quick` ones within ten seconds.
     pub(crate) fn new(quick: bool, rounds_quick: usize, rounds_full: usize) -> Effort {
         if quick {
             Effort { rounds: rounds_quick, budget: Duration::from_secs(10) }

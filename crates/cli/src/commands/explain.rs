@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use vcache_shim::Policy;
+use vcache_shim::family::{Explanation, RequestExplanation};
 use vcache_shim::policy::Component;
 
 use crate::context::Context;
@@ -34,28 +35,12 @@ pub(crate) struct Explain {
     command: Vec<OsString>,
 }
 
-/// What the executable tells: [`vcache_shim::family::Explanation`], as it is read.
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-struct Explanation {
-    /// The environment of `vcache run` was assumed.
-    #[serde(default)]
+/// What the executable tells, and whether the environment of `vcache run` was assumed.
+#[derive(Serialize)]
+struct Facts {
     as_run: bool,
-    tool: String,
-    plan: String,
-    reason: Option<String>,
-    detail: Option<String>,
-    real_tool: Option<String>,
-    requests: Vec<Request>,
-}
-
-#[derive(Serialize, Deserialize, PartialEq, Debug)]
-struct Request {
-    url: String,
-    destination: String,
-    pin: Option<String>,
-    pinned_by: Option<String>,
-    cache: String,
-    sha256: Option<String>,
+    #[serde(flatten)]
+    told: Explanation,
 }
 
 impl Explain {
@@ -88,13 +73,13 @@ impl Explain {
                      explaining as under `vcache run`",
                 );
             }
-            self.ask_as_run(context, &executable, &args)?
+            Facts { as_run: true, told: self.ask_as_run(context, &executable, &args)? }
         } else {
             let dir =
                 context.cache_dir().map(|dir| (OsString::from("VCACHE_DIR"), dir.path.into_os_string()));
-            ask(&executable, &args, dir.as_slice())?
+            Facts { as_run: false, told: ask(&executable, &args, dir.as_slice())? }
         };
-        output::facts(self.json, &facts, render)?;
+        output::facts(self.json, &facts, |facts| render(&facts.told))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -102,7 +87,6 @@ impl Explain {
         let lock = context.host.cwd().join(&self.project.versions);
         let around = Surroundings::new(context, &self.project, &lock)?;
         let mut facts = ask(executable, args, &around.env)?;
-        facts.as_run = true;
         // The temporary buildinfo folder is gone when this is read; the lock folder behind its link is not.
         let inside = around.buildinfo.path().join("versions").display().to_string();
         for request in &mut facts.requests {
@@ -147,7 +131,7 @@ fn render(facts: &Explanation) -> String {
     text
 }
 
-fn rows_of(request: &Request) -> Vec<(&'static str, String)> {
+fn rows_of(request: &RequestExplanation) -> Vec<(&'static str, String)> {
     let to = if request.destination == "-" { "stdout" } else { &request.destination };
     let pin = match (&request.pin, &request.pinned_by) {
         (Some(pin), Some(place)) => format!("{pin} ({place})"),
@@ -172,22 +156,21 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vcache_shim::family;
 
     #[test]
     fn what_the_shim_tells_is_understood_and_shown() {
-        let told = family::Explanation {
+        let told = Explanation {
             tool: "wget".into(),
-            plan: "serve",
+            plan: "serve".into(),
             reason: None,
             detail: None,
             real_tool: Some("/usr/bin/wget".into()),
-            requests: vec![family::RequestExplanation {
+            requests: vec![RequestExplanation {
                 url: "http://h.example/a".into(),
                 destination: "-".into(),
                 pin: Some("sha256:00".into()),
                 pinned_by: Some("/w/versions-web:3".into()),
-                cache: "hit",
+                cache: "hit".into(),
                 sha256: Some("00".into()),
             }],
         };
@@ -200,10 +183,10 @@ mod tests {
 
     #[test]
     fn a_passthrough_gives_its_reason() {
-        let told = family::Explanation {
+        let told = Explanation {
             tool: "curl".into(),
-            plan: "passthrough",
-            reason: Some("unknown-option"),
+            plan: "passthrough".into(),
+            reason: Some("unknown-option".into()),
             detail: Some("--foo".into()),
             real_tool: None,
             requests: vec![],

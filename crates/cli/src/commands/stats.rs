@@ -157,7 +157,7 @@ fn render(facts: &Facts) -> String {
         }
     };
     let reason = |r: &Reason| vec![r.calls.to_string(), r.reason.clone(), r.help.clone().unwrap_or_default()];
-    section("Passed through, why", facts.reasons.iter().map(reason).collect());
+    section("Passthroughs by reason", facts.reasons.iter().map(reason).collect());
     let url = |u: &Url| {
         vec![
             units::size(u.bytes),
@@ -191,7 +191,7 @@ mod tests {
         let facts = gather(Tally::of(lines(), 0), &[("range".into(), "a part".into())], 10);
         let text = render(&facts);
         assert!(text.contains("hit rate:          50.0 %\n"), "{text}");
-        assert!(text.contains("Passed through, why:\n2  range  a part\n1  odd\n"), "{text}");
+        assert!(text.contains("Passthroughs by reason:\n2  range  a part\n1  odd\n"), "{text}");
         assert!(text.contains("Most bytes:\n4.0 KiB  2 calls, 1 hit  http://h.example/a\n"), "{text}");
         assert!(text.contains("Not cached:\n2  range  http://h.example/b\n"), "{text}");
     }

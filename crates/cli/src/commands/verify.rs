@@ -99,7 +99,7 @@ fn render(facts: &Facts, repair: bool) -> String {
     let end = match (wrong, repair) {
         (0, _) => "all sound".to_owned(),
         (_, true) => format!("{}, {} mended", units::count(wrong as u64, "fault"), facts.repaired),
-        (_, false) => format!("{}; to mend: vcache verify --repair", units::count(wrong as u64, "fault")),
+        (_, false) => format!("{}; to repair: vcache verify --repair", units::count(wrong as u64, "fault")),
     };
     text + &format!("{}, {}: {end}\n", units::count(facts.blobs as u64, "blob"), units::size(facts.bytes))
 }
@@ -115,7 +115,7 @@ mod tests {
         facts.failed.push("x".into());
         assert_eq!(
             render(&facts, false),
-            "failed: x\n0 blobs, 0 B: 1 fault; to mend: vcache verify --repair\n"
+            "failed: x\n0 blobs, 0 B: 1 fault; to repair: vcache verify --repair\n"
         );
         assert_eq!(render(&facts, true), "failed: x\n0 blobs, 0 B: 1 fault, 0 mended\n");
     }

@@ -1,7 +1,7 @@
 //! Where wget puts a URL's content when no `-O` is given: the file's name, the folders of `-x`, and wget's shorthand URLs.
 //!
 //! wget decodes `%XX`, the file's part twice, and encodes again what a file name cannot hold; it may also cut long names
-//! and convert between character sets. Names for which any of that matters are not foretold: the caller leaves the call
+//! and convert between character sets. Names for which any of that matters are not predicted: the caller leaves the call
 //! to the real wget.
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(super) struct Folders {
     pub(super) cut: usize,
 }
 
-/// The file's name for a URL, or `None` where it cannot be foretold.
+/// The file's name for a URL, or `None` where it cannot be predicted.
 pub(super) fn file_name(url: &Address<'_>) -> Option<String> {
     let file = segment(url.last_segment())?;
     let mut name = if file.is_empty() { "index.html".to_owned() } else { file };
@@ -74,7 +74,7 @@ fn host_folder(url: &Address<'_>) -> Option<String> {
     }
 }
 
-/// A part of the path, decoded; one that would change when it is decoded again is not foretold.
+/// A part of the path, decoded; one that would change when it is decoded again is not predicted.
 fn segment(typed: &str) -> Option<String> {
     let decoded = decode(typed)?;
     (!decoded.contains('%') && !matches!(decoded.as_str(), "." | "..")).then_some(decoded)
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_names_are_not_foretold() {
+    fn odd_names_are_not_predicted() {
         for rest in [
             "/a%252Bb", "/a%25", "/a%zz", "/a%00b", "/a%2fb", "/x?a/b", "/x?r=%2F", "/%e4", "/\u{e4}",
             "/a%09b", "/..", "/d/.", "/%2e%2e",
