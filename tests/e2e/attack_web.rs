@@ -95,24 +95,6 @@ fn an_answer_can_not_dodge_its_pin_by_a_name() {
 }
 
 #[test]
-fn pins_hold_whatever_temporary_folders_there_are() {
-    let (sandbox, origin) = (Sandbox::new(), Origin::start());
-    let url = format!("{}/pool/a", origin.url());
-    for (pin, status) in [(WRONG.to_owned(), 119), (md5_hex(&origin.content("/pool/a")), 0)] {
-        sandbox.pin_web(&format!("{url}=={pin}\n"));
-        for argv in
-            [vec!["curl", "-s", &url], vec!["wget", "-qO-", &url], vec!["curl", "-s", "-o", "a", &url]]
-        {
-            let _ = fs::remove_dir_all(sandbox.cache());
-            let done = sandbox.shim(&argv).env("TMPDIR", "/nonexistent").finish();
-            done.expect_code(status);
-            let kept = sandbox.shim(&argv).env("TMPDIR", "/nonexistent").env("VCACHE_OFFLINE", "y").finish();
-            assert_eq!(kept.code == 0, status == 0, "{argv:?}: {}", kept.stderr_text());
-        }
-    }
-}
-
-#[test]
 fn pins_that_a_call_leaves_unchecked_are_said() {
     let (sandbox, origin) = (Sandbox::new(), Origin::start());
     let (a, b) = (format!("{}/pool/a", origin.url()), format!("{}/pool/b", origin.url()));
@@ -245,22 +227,6 @@ fn what_one_agent_gets_is_not_given_to_another() {
 }
 
 #[test]
-fn a_cache_that_is_only_read_may_be_missing() {
-    let (sandbox, origin) = (Sandbox::new(), Origin::start());
-    let url = format!("{}/pool/a", origin.url());
-    sandbox.shim(["curl", "-s", &url]).finish().expect_code(0);
-    fs::rename(sandbox.cache(), sandbox.root().join("lower")).unwrap();
-    origin.take_log();
-    let run = sandbox.shim(["curl", "-s", &url]).env("SONIC_VERSION_CACHE_METHOD", "rcache");
-    let done =
-        run.env("SONIC_VERSION_CONTROL_COMPONENTS", "none").env("VCACHE_LOWER", sandbox.root().join("lower"));
-    let done = done.finish();
-    assert!(done.expect_code(0).stdout == *origin.content("/pool/a"));
-    assert_eq!((done.stderr_text(), origin.take_log().len()), (String::new(), 0));
-    assert!(!sandbox.cache().exists());
-}
-
-#[test]
 fn a_part_is_not_kept_when_the_last_of_several_is_well() {
     let (sandbox, origin) = (Sandbox::new(), Origin::start());
     let (part, whole) = (format!("{}/reset/s40000/x", origin.url()), format!("{}/s4000/y", origin.url()));
@@ -306,27 +272,6 @@ fn a_file_that_is_left_as_it_is_must_be_what_the_pin_says() {
 }
 
 #[test]
-fn a_limit_on_file_size_does_not_end_a_stream() {
-    let (sandbox, origin) = (Sandbox::new(), Origin::start());
-    let url = format!("{}/s2000000/a", origin.url());
-    for call in ["curl -s", "wget -qO-"] {
-        let _ = fs::remove_dir_all(sandbox.cache());
-        let script = format!("ulimit -f 100; {call} {url}");
-        let done = sandbox.shim(["sh", "-c", &script]).finish();
-        assert!(done.expect_code(0).stdout == *origin.content("/s2000000/a"));
-    }
-}
-
-#[test]
-fn a_signal_between_two_tries_ends_the_call() {
-    let sandbox = Sandbox::new();
-    let script = "curl -s -o f http://127.0.0.1:9/x & pid=$!; sleep 0.4; kill -TERM $pid; wait $pid";
-    let done = sandbox.shim(["sh", "-c", script]).env("VCACHE_RETRY", "5").finish();
-    done.expect_code(143);
-    assert!(done.took.as_secs() < 5, "{:?}", done.took);
-}
-
-#[test]
 fn one_slash_or_a_backslash_hides_no_password() {
     let (sandbox, origin) = (Sandbox::new(), Origin::start());
     let host = origin.host_port();
@@ -337,33 +282,6 @@ fn one_slash_or_a_backslash_hides_no_password() {
     let grep = ["grep", "-rE", "hunter2|ter2", "cache", "buildinfo", "build.jsonl"];
     let found = sandbox.real(grep).cwd(sandbox.root()).finish();
     assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
-}
-
-#[test]
-fn a_pipe_in_the_place_of_a_version_file_hangs_nobody() {
-    let (sandbox, origin) = (Sandbox::new(), Origin::start());
-    let url = format!("{}/pool/a", origin.url());
-    for file in ["build-versions/versions-web", "versions/versions-web"] {
-        let path = sandbox.buildinfo().join(file);
-        sandbox.real(["mkfifo", path.to_str().unwrap()]).finish().expect_code(0);
-        let done = sandbox.shim(["curl", "-s", "-o", "a", &url]).finish();
-        done.expect_code(0);
-        assert!(done.stderr_text().contains("not a regular file"), "{}", done.stderr_text());
-        fs::remove_file(path).unwrap();
-    }
-}
-
-#[test]
-fn records_are_kept_beside_foreign_bytes_and_behind_links() {
-    let (sandbox, origin) = (Sandbox::new(), Origin::start());
-    let url = format!("{}/pool/a", origin.url());
-    let real = sandbox.write("elsewhere/web", b"\xff==foreign\n");
-    let link = sandbox.buildinfo().join("build-versions/versions-web");
-    std::os::unix::fs::symlink(&real, &link).unwrap();
-    sandbox.shim(["curl", "-s", "-o", "a", &url]).finish().expect_code(0);
-    let recorded = fs::read(&real).unwrap();
-    assert!(recorded.ends_with(b"\xff==foreign\n") && recorded.starts_with(url.as_bytes()));
-    assert!(link.is_symlink());
 }
 
 #[test]
