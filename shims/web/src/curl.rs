@@ -5,9 +5,9 @@
 
 mod config;
 mod glob;
-pub mod headers;
-pub mod invocation;
+pub(crate) mod headers;
+pub(crate) mod invocation;
 mod operation;
-pub mod table;
+pub(crate) mod table;
 mod target;
-pub mod write_out;
+pub(crate) mod write_out;

@@ -12,24 +12,24 @@
 
 mod address;
 mod answer;
-pub mod curl;
+mod curl;
 mod deliver;
 mod explain;
 mod header_dumps;
 mod keep;
 mod mirrors;
 mod packages;
-pub mod plan;
-pub mod reason;
-pub mod request;
+mod plan;
+mod reason;
+mod request;
 mod run;
 mod serve;
 mod session;
-pub mod surroundings;
+mod surroundings;
 mod target;
 mod transfer;
 mod variant;
-pub mod wget;
+mod wget;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -47,7 +47,7 @@ pub(crate) const COMPONENT: Component = Component("web");
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tool {
+pub(crate) enum Tool {
     /// GNU Wget.
     Wget,
     /// curl.

@@ -15,7 +15,7 @@ use crate::request::{Call, Destination, Existing, Parsed, Transfer};
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// The real tool does it, with the argv that was given.
     Passthrough {
         /// Why.
@@ -36,31 +36,31 @@ pub enum Plan {
 
 /// What is to be served, and how the real tool is run where it must be.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Service {
+pub(crate) struct Service {
     /// In the order of the call.
-    pub jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
     /// What else the call says; its transfers are in `jobs`.
-    pub call: Call,
+    pub(crate) call: Call,
     /// Why the real tool's output could not be taken apart again: what is not in the cache is left to it, and not kept.
-    pub inseparable: Option<Reason>,
+    pub(crate) inseparable: Option<Reason>,
 }
 
 /// One request, with where its answer may come from.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// What was typed.
-    pub transfer: Transfer,
+    pub(crate) transfer: Transfer,
     /// The URL without fragment and secrets: what pins, records and messages name.
-    pub url: String,
+    pub(crate) url: String,
     /// What the content must be.
-    pub pin: Option<Pin>,
+    pub(crate) pin: Option<Pin>,
     /// Cache and origin, in which order.
-    pub order: Order,
+    pub(crate) order: Order,
 }
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
+pub(crate) enum Order {
     /// The cache where it can, else the origin.
     CacheFirst,
     /// The origin; the cache when the network fails. For requests whose version is to be found out.
@@ -70,7 +70,7 @@ pub enum Order {
 }
 
 /// Decides about a call. `pins` says what the version file has for a URL as it was typed.
-pub fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+pub(crate) fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
     match parsed {
         Parsed::Other { reason, urls } => {
             refused_passthrough(&reason, &urls, policy, pins).unwrap_or_else(|| Plan::Passthrough {

@@ -4,16 +4,16 @@
 
 /// Why a call is passed through, with the option, name or URL that made it so.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reason {
+pub(crate) struct Reason {
     /// The counted code.
-    pub code: Code,
+    pub(crate) code: Code,
     /// What exactly: the option as typed, the header's name, …; never a secret, may be empty.
-    pub detail: String,
+    pub(crate) detail: String,
 }
 
 impl Reason {
     /// A reason with its detail, freed of what could be a secret: the value of an option, credentials in a URL.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let detail = match detail.strip_prefix("--") {
             Some(_) => detail.split('=').next().unwrap_or_default().to_owned(),
@@ -28,19 +28,19 @@ macro_rules! codes {
     ($($variant:ident, $name:literal, $help:literal;)*) => {
         /// The reasons why the real tool does a call by itself.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub enum Code { $(#[doc = $help] $variant,)* }
+        pub(crate) enum Code { $(#[doc = $help] $variant,)* }
 
         impl Code {
             /// Every code, in the order of the documentation.
-            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+            pub(crate) const ALL: &'static [Code] = &[$(Code::$variant,)*];
 
             /// The name in logs and statistics.
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name,)* }
             }
 
             /// One line for people.
-            pub fn help(self) -> &'static str {
+            pub(crate) fn help(self) -> &'static str {
                 match self { $(Code::$variant => $help,)* }
             }
         }

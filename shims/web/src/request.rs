@@ -14,7 +14,7 @@ pub(crate) const REDIRECTS_TAKEN_FOR_GRANTED: u32 = 10;
 
 /// The result of reading an argv.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Parsed {
+pub(crate) enum Parsed {
     /// Every option is understood and each transfer can be answered from a cache.
     Fetch(Call),
     /// The real tool must do it.
@@ -28,41 +28,41 @@ pub enum Parsed {
 
 /// A call that fetches one or more URLs by GET.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Call {
+pub(crate) struct Call {
     /// In the order in which the tool works through them.
-    pub transfers: Vec<Transfer>,
+    pub(crate) transfers: Vec<Transfer>,
     /// Indexes into argv (argv[0] is the tool) before which options of each operation may be inserted. wget: empty.
-    pub option_slots: Vec<usize>,
+    pub(crate) option_slots: Vec<usize>,
     /// Indexes into argv of the words that are URLs, for rewriting; those of lists and configuration files have none.
-    pub url_words: Vec<usize>,
+    pub(crate) url_words: Vec<usize>,
     /// The caller gave `--tries`, `--retry` or the like, so `VCACHE_RETRY` stays out of it.
-    pub retries_given: bool,
+    pub(crate) retries_given: bool,
     /// The caller shows who it is (`-u`, `Authorization`, …), which is not to be shown to a mirror.
-    pub credentials: bool,
+    pub(crate) credentials: bool,
     /// wget's `-o FILE` (false) or `-a FILE` (true: append): messages go there instead of to stderr.
-    pub log: Option<(PathBuf, bool)>,
+    pub(crate) log: Option<(PathBuf, bool)>,
 }
 
 /// One URL and what is to be done with its content.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// As typed (globs expanded), with `http://` in front where the tool would put it.
-    pub url: String,
+    pub(crate) url: String,
     /// Where the content goes.
-    pub destination: Destination,
+    pub(crate) destination: Destination,
     /// What happens when the destination exists.
-    pub existing: Existing,
+    pub(crate) existing: Existing,
     /// curl `--create-dirs`; wget creates the folder of `-P` by itself (true there).
-    pub create_dirs: bool,
+    pub(crate) create_dirs: bool,
     /// Which modification time the file gets.
-    pub mtime: FileTime,
+    pub(crate) mtime: FileTime,
     /// How many redirects may be followed; 0 for curl without `-L`.
-    pub max_redirects: u32,
+    pub(crate) max_redirects: u32,
     /// Request properties that may change the answer, sorted, without secrets: `accept: application/json`,
     /// `accept-encoding: curl --compressed`. Empty for an ordinary GET.
-    pub variant: Vec<String>,
+    pub(crate) variant: Vec<String>,
     /// curl's `-w` format, where one was given and [`crate::curl`] knows each of its variables.
-    pub write_out: Option<String>,
+    pub(crate) write_out: Option<String>,
 }
 
 impl Transfer {
@@ -81,7 +81,7 @@ impl Transfer {
 
 /// Where content goes.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// Standard output.
     Stdout,
     /// This path (relative to the working directory), as `-O FILE` and `-o FILE` give it, `--output-dir` in front.
@@ -99,7 +99,7 @@ pub enum Destination {
 
 /// What happens when the destination is there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// It is truncated and written (curl; wget `-O`).
     Truncate,
     /// The new one is called `name.1`, `name.2`, … (wget's default).
@@ -117,7 +117,7 @@ pub enum Existing {
 
 /// The modification time that a fetched file gets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FileTime {
+pub(crate) enum FileTime {
     /// The server's Last-Modified where it sent one (wget; curl `-R`).
     Server,
     /// The present time (curl; wget `--no-use-server-timestamps`).

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// The environment and the files as one call sees them.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// An environment variable.
-    pub env: &'a dyn Fn(&str) -> Option<OsString>,
+    pub(crate) env: &'a dyn Fn(&str) -> Option<OsString>,
     /// The content of a file; relative paths are taken from the working directory.
-    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    pub(crate) read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
 impl Surroundings<'_> {

@@ -2,7 +2,7 @@
 //!
 //! Checked against wget 1.21; where versions from 1.20 to 1.25 differ, a call is left to the real one.
 
-pub mod invocation;
+pub(crate) mod invocation;
 mod name;
 mod rc;
-pub mod table;
+pub(crate) mod table;

@@ -8,24 +8,24 @@
 
 /// The final answer of one transfer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Response {
+pub(crate) struct Response {
     /// The status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// How many redirects led to it.
-    pub redirects: u32,
+    pub(crate) redirects: u32,
     /// `Last-Modified`, in seconds since 1970.
-    pub last_modified: Option<u64>,
+    pub(crate) last_modified: Option<u64>,
     /// `Content-Type`, as sent.
-    pub content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
     /// `Content-Length`, where the content is sent as it is: without it a part can't be told from the whole.
-    pub content_length: Option<u64>,
+    pub(crate) content_length: Option<u64>,
     /// The file name of `Content-Disposition` as curl `-J` takes it. Empty: there is one that cannot be used as a name
     /// here (`..`, control characters, not UTF-8), so with `-J` the answer should not be kept.
-    pub disposition: Option<String>,
+    pub(crate) disposition: Option<String>,
 }
 
 /// The answers in a dump, in its order. Text that is no header block is skipped.
-pub fn final_responses(dump: &[u8]) -> Vec<Response> {
+pub(crate) fn final_responses(dump: &[u8]) -> Vec<Response> {
     let blocks = blocks(dump);
     let mut responses = Vec::new();
     let mut redirects = 0;

@@ -24,7 +24,7 @@ use crate::surroundings::Surroundings;
 const MOST_NESTED: usize = 5;
 
 /// Reads a call of curl. `args[0]` is the tool's name.
-pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
+pub(crate) fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(args, &scan, around) {
         Ok(call) => Parsed::Fetch(call),

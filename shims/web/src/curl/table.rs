@@ -10,7 +10,7 @@ use crate::reason::Code;
 
 /// What an option means for caching.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// It changes neither the content nor where it goes: transport, credentials, messages.
     Harmless,
     /// Version, help and the like.
@@ -85,7 +85,7 @@ const fn flag(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning> 
 }
 
 /// curl's options.
-pub static TABLE: Table<Meaning> = Table {
+pub(crate) static TABLE: Table<Meaning> = Table {
     dialect: Dialect { abbreviations: false, equals: false, dash_is_positional: false },
     options: OPTIONS,
 };

@@ -6,17 +6,17 @@
 
 /// What a cached answer tells about a transfer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Length of the content in bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// The file that was written, as curl names it; none when it went to standard output.
-    pub filename: Option<String>,
+    pub(crate) filename: Option<String>,
     /// The `Content-Type` that came with the content, where it is known.
-    pub content_type: Option<String>,
+    pub(crate) content_type: Option<String>,
 }
 
 /// The text for a transfer, or `None` when the format holds something that is not known here.
-pub fn render(format: &str, facts: &Facts) -> Option<String> {
+pub(crate) fn render(format: &str, facts: &Facts) -> Option<String> {
     let mut out = String::with_capacity(format.len());
     let mut rest = format;
     while let Some(at) = rest.find(['%', '\\']) {

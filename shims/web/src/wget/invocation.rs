@@ -26,7 +26,7 @@ use crate::variant;
 const DEFAULT_REDIRECTS: u32 = 20;
 
 /// Reads a call of wget. `args[0]` is the tool's name.
-pub fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
+pub(crate) fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(&scan, around) {
         Ok(call) => Parsed::Fetch(call),

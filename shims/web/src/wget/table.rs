@@ -10,7 +10,7 @@ use crate::reason::Code;
 
 /// What an option means for caching.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// It changes neither the content nor where it goes: transport, credentials, messages.
     Harmless,
     /// Version and help.
@@ -98,7 +98,7 @@ const fn choice(long: &'static str, letter: u8, meaning: Meaning) -> Opt<Meaning
 }
 
 /// wget's options.
-pub static TABLE: Table<Meaning> = Table { dialect: Dialect::GETOPT_LONG, options: OPTIONS };
+pub(crate) static TABLE: Table<Meaning> = Table { dialect: Dialect::GETOPT_LONG, options: OPTIONS };
 
 static OPTIONS: &[Opt<Meaning>] = &[
     value("accept", b'A', Refuse(Code::Recursion)),
