@@ -106,22 +106,6 @@ pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
 }
 
 impl Store {
-    /// Notes where a blob came from, unless that is known: the first origin stays, since a digest that turns up
-    /// under a second URL is what the caller wants to find out. Best effort.
-    pub fn remember_origin(&self, id: Sha256Id, url: &str) {
-        let mut meta = self.own.meta(&id).unwrap_or(Meta {
-            sha256: id,
-            size: None,
-            blake3: None,
-            origin: None,
-            stored: unix_now(),
-        });
-        if meta.origin.is_none() && !url.is_empty() {
-            meta.origin = Some(public_url(url));
-            let _ = self.own.write_meta(&meta);
-        }
-    }
-
     /// The URL under which a blob first came in, without its secrets.
     pub fn origin(&self, id: Sha256Id) -> Option<String> {
         self.layers().find_map(|layer| layer.meta(&id)?.origin)

@@ -10,7 +10,6 @@
 //!
 //! Invariant: a name under `blobs/` never stands for content that was not hashed to that name while it was written.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -118,14 +117,6 @@ impl Ingested {
             Digest::Sha256(id) => Some(self.id == *id),
             Digest::Md5(md5) => self.md5.map(|own| own == *md5),
         }
-    }
-
-    /// The content from its start, to hand it on before (or without) publishing it.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn open(&self) -> Result<File, Error> {
-        self.tmp.reopen().map_err(Error::io("open", self.tmp.path()))
     }
 
     /// Makes the content a blob, with its meta file and its alias. A blob of that name that is there stays if its size

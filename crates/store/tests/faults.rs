@@ -280,9 +280,7 @@ fn no_secret_reaches_the_disk() {
     let cache = Cache::new();
     let url = "https://user:s3cr3t@h/a?sig=s3cr3t&X-Amz-Credential=s3cr3t#s3cr3t";
     let id = keep(&cache.store, url, b"abc");
-    cache.store.remember_origin(id, url);
-    let other = put(&cache.store, b"other").id();
-    cache.store.remember_origin(other, url);
+    put(&cache.store, b"other");
     for path in files_below(cache.dir()) {
         let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         assert!(!text.contains("s3cr3t") && !text.contains("secret"), "{}: {text}", path.display());
