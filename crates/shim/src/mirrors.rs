@@ -96,6 +96,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_file_that_is_named_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("mirrors");
+        let load = || {
+            let env = [("VCACHE_MIRRORS".into(), file.clone().into())];
+            let host = Host::new(vec!["x".into()], env, "/".into());
+            Mirrors::load(&host, &Settings::load(&host))
+        };
+        assert_eq!(load(), Mirrors { file: file.clone(), ..Mirrors::default() }, "there is none");
+        fs::write(&file, "http://a.example/ -> http://b.example/\n").unwrap();
+        let found = load();
+        assert_eq!((found.rules.len(), found.file, found.problems.len()), (1, file.clone(), 0));
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        let found = load();
+        assert!(found.file == file && found.problems[0].contains("no mirror is asked"), "{found:?}");
+    }
+
+    #[test]
     fn the_longest_prefix_counts_and_bad_lines_cost_only_themselves() {
         let text = "# rules\nhttps://h.example/ -> http://a.example/h/  http://b.example/\n\
             https://h.example/deep/ -> http://c.example/\nhttps://no -> http://x/\nhttps://h.example/ ->\nnonsense\n";

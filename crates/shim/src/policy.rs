@@ -177,11 +177,34 @@ mod tests {
             assert_eq!((p.read, p.write, wrong), (read, write, vec![]), "{method}");
         }
         assert!(policy(&[("SONIC_VERSION_CACHE", "cache")]).0.write);
+        assert!(policy(&[("SONIC_VERSION_CACHE", "y")]).0.write);
+        assert!(!policy(&[("SONIC_VERSION_CACHE_METHOD", "y")]).0.write);
         let off = [("SONIC_VERSION_CACHE_METHOD", "none"), ("SONIC_VERSION_CACHE", "cache")];
         assert!(!policy(&off).0.active());
         let (p, wrong) = policy(&[("SONIC_VERSION_CACHE_METHOD", "fast")]);
         assert!(!p.active());
         assert!(wrong[0].contains("\"fast\" (environment)"), "{wrong:?}");
+    }
+
+    #[test]
+    fn each_switch_makes_a_shim_active() {
+        for (name, value) in [
+            ("SONIC_VERSION_CACHE_METHOD", "rcache"),
+            ("SONIC_VERSION_CACHE_METHOD", "wcache"),
+            ("SONIC_VERSION_CONTROL_COMPONENTS", "web"),
+        ] {
+            assert!(policy(&[(name, value)]).0.active(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn choices() {
+        let of = |name, value| policy(&[(name, value)]);
+        assert_eq!(of("VCACHE_ON_MISMATCH", "warn").0.on_mismatch, OnMismatch::Warn);
+        assert_eq!(of("VCACHE_PIN_DIGEST", "sha256").0.pin_digest, PinDigest::Sha256);
+        assert_eq!(policy(&[]).0.on_mismatch, OnMismatch::Fail);
+        let (odd, wrong) = of("VCACHE_ON_MISMATCH", "perhaps");
+        assert_eq!((odd.on_mismatch, wrong.len()), (OnMismatch::Fail, 1));
     }
 
     #[test]
