@@ -3,7 +3,7 @@
 # or in the tools' own places. Safe to run twice; a file that it did not make is never replaced.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH="" cd "$(dirname "$0")" && pwd)
 prefix=${PREFIX:-/usr/local}
 shims=$prefix/lib/sonic-vcache/shims
 aside=.vcache-real
@@ -106,11 +106,10 @@ put_shims() {
 }
 
 remove_shims() {
-    [ -e "$1/vcache-shim" ] || return 0
     for link in "$1"/*; do
         if is_link_to_us "$link"; then rm "$link"; fi
     done
-    if is_ours "$1/vcache-shim"; then rm "$1/vcache-shim"; fi
+    if [ -e "$1/vcache-shim" ] && is_ours "$1/vcache-shim"; then rm "$1/vcache-shim"; fi
 }
 
 install_here() {
@@ -169,7 +168,7 @@ one_action() {
 action=install root= from=
 while [ $# -gt 0 ]; do
     case $1 in
-    --from) folder_of "$@"; from=$(cd "$2" && pwd) || die "$2: is not a folder"; shift ;;
+    --from) folder_of "$@"; from=$(CDPATH="" cd "$2" && pwd) || die "$2: is not a folder"; shift ;;
     --stage) folder_of "$@"; one_action "$1"; action=stage stage=$2; shift ;;
     --root) folder_of "$@"; root=$2; [ "$action" = uninstall ] || { one_action "$1"; action=root; }; shift ;;
     --uninstall) [ "$action" = root ] || one_action "$1"; action=uninstall ;;

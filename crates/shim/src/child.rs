@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Once};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
 
 use crate::Host;
 use crate::real_tool::RealTool;
@@ -87,11 +90,11 @@ pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) ->
     Ok(Running { child, signals })
 }
 
-/// Hands signals on to a child until it is stopped or dropped; from then on they do to us what they always do.
+/// Hands signals on to a child until it is stopped or dropped; from then on they do to us what they always do, as they do
+/// when the child has ended and only our own work remains.
 ///
-/// SIGINT and SIGQUIT are not handed on where our process group has the terminal, which has sent them to the child already:
-/// many tools take a second Ctrl-C as an order to stop at once. The handlers are set after the child is started, so that
-/// what the caller told us to ignore (`nohup`) stays ignored in the child.
+/// What the terminal sends goes to the child by itself: many tools take a second Ctrl-C as an order to stop at once. A
+/// signal that our caller told us to ignore (`nohup`) stays ignored, by us and by the child.
 pub struct HandOn(());
 
 /// The process that gets them; 0: none. One at a time, so that a single thread will do.
@@ -103,16 +106,21 @@ impl HandOn {
         static THREAD: Once = Once::new();
         CHILD.store(pid_of(child).map_or(0, |pid| pid.as_raw_nonzero().get()), Ordering::SeqCst);
         THREAD.call_once(|| {
+            let ignored = ignored_signals();
             let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
-            let Ok(mut signals) = signal_hook::iterator::Signals::new(all.map(Signal::as_raw)) else {
-                return;
-            };
+            let all = all.map(Signal::as_raw).into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
+            let Ok(mut signals) = SignalsInfo::<WithOrigin>::new(all) else { return };
+            let handle = signals.handle();
             // It lives as long as the process.
-            std::thread::spawn(move || {
-                for signal in signals.forever() {
-                    hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), signal);
+            let started = std::thread::Builder::new().spawn(move || {
+                for origin in signals.forever() {
+                    hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), origin.signal, origin.cause);
                 }
             });
+            if started.is_err() {
+                // Nobody would look: then signals had better do what they always do.
+                handle.close();
+            }
         });
         HandOn(())
     }
@@ -129,9 +137,10 @@ impl Drop for HandOn {
     }
 }
 
-fn hand_on(child: Option<Pid>, number: i32) {
+fn hand_on(child: Option<Pid>, number: i32, cause: Cause) {
+    let child = child.filter(|pid| !has_ended(*pid));
     match (child, Signal::from_named_raw(number)) {
-        (Some(_), Some(Signal::INT | Signal::QUIT)) if in_foreground() => {}
+        (Some(_), Some(Signal::INT | Signal::QUIT)) if cause == Cause::Kernel => {}
         (Some(child), Some(signal)) => {
             let _ = rustix::process::kill_process(child, signal);
         }
@@ -141,10 +150,17 @@ fn hand_on(child: Option<Pid>, number: i32) {
     }
 }
 
-/// True where our process group has the terminal.
-fn in_foreground() -> bool {
-    let Ok(terminal) = File::open("/dev/tty") else { return false };
-    rustix::termios::tcgetpgrp(&terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+/// Whether a child has ended, and waits for us to look.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)))
+}
+
+/// The signals that are ignored, one bit each, as proc(5) has them; none where it is not mounted.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {

@@ -39,8 +39,8 @@ impl Mirrors {
     /// Reads the file that `settings` name. One that is not there has no rules; one that can't be read is a problem.
     pub fn load(host: &Host, settings: &Settings) -> Mirrors {
         let file = host.cwd().join(settings.path("VCACHE_MIRRORS").unwrap_or_default());
-        match fs::read_to_string(&file) {
-            Ok(text) => Mirrors::parse(&text, &file),
+        match fs::read(&file) {
+            Ok(text) => Mirrors::parse(&String::from_utf8_lossy(&text), &file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Mirrors { file, ..Mirrors::default() },
             Err(e) => {
                 let problems = vec![format!("{}: {e}; no mirror is asked", file.display())];
@@ -83,8 +83,9 @@ impl Rule {
 
 fn rule(line: usize, text: &str) -> Option<Rule> {
     let (prefix, mirrors) = text.split_once("->")?;
-    let is_url =
-        |word: &str| word.contains("://") && word.ends_with('/') && !word.contains(char::is_whitespace);
+    let has_host =
+        |word: &str| word.split_once("://").is_some_and(|(_, rest)| rest.len() > 1 && !rest.starts_with('/'));
+    let is_url = |word: &str| has_host(word) && word.ends_with('/') && !word.contains(char::is_whitespace);
     let prefix = prefix.trim();
     let mirrors: Vec<String> = mirrors.split_whitespace().map(str::to_owned).collect();
     let good = is_url(prefix) && !mirrors.is_empty() && mirrors.iter().all(|mirror| is_url(mirror));
@@ -117,9 +118,9 @@ mod tests {
     #[test]
     fn the_longest_prefix_counts_and_bad_lines_cost_only_themselves() {
         let text = "# rules\nhttps://h.example/ -> http://a.example/h/  http://b.example/\n\
-            https://h.example/deep/ -> http://c.example/\nhttps://no -> http://x/\nhttps://h.example/ ->\nnonsense\n";
+            https://h.example/deep/ -> http://c.example/\nhttps://no -> http://x/\nhttps://h.example/ ->\nnonsense\nhttp:// -> http://x/\n";
         let mirrors = Mirrors::parse(text, Path::new("/m"));
-        assert_eq!(mirrors.problems.len(), 3, "{:?}", mirrors.problems);
+        assert_eq!(mirrors.problems.len(), 4, "{:?}", mirrors.problems);
         assert!(mirrors.problems[0].starts_with("/m:4: "), "{:?}", mirrors.problems);
         let at = |url: &str, n| mirrors.rule(url).and_then(|rule| rule.rewritten(url, n));
         assert_eq!(at("https://h.example/x/y.tgz", 0).as_deref(), Some("http://a.example/h/x/y.tgz"));

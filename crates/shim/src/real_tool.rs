@@ -17,6 +17,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use rustix::process::{Pid, test_kill_process};
+
 use crate::host::FileId;
 use crate::{Host, exit};
 
@@ -129,6 +131,19 @@ impl RealTool {
     }
 }
 
+/// True when the process that started us is itself a shim at work: we are what it takes for its real tool (a second copy of
+/// the shims in `PATH`), and nothing is left for us but to be a plain exec.
+pub fn started_by_a_shim(host: &Host) -> bool {
+    Guard::pid(host.env(GUARD)) == Some(std::os::unix::process::parent_id())
+}
+
+/// True when a shim further up waits for the end of this call, as when a script stands in for the real tool.
+pub fn inside_a_call(host: &Host) -> bool {
+    let pid = Guard::pid(host.env(GUARD)).filter(|pid| *pid != std::process::id());
+    pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
 /// Hands the process over to the real tool; returns only when there is none or it can't be executed.
 pub fn pass_through(host: &Host) -> ExitCode {
     match find(host) {
@@ -163,6 +178,11 @@ impl Guard {
             Some(FileId { device: device.parse().ok()?, inode: inode.parse().ok()? })
         });
         Guard { depth, shims: shims.collect() }
+    }
+
+    /// The process that set it.
+    fn pid(value: Option<&OsStr>) -> Option<u32> {
+        value?.to_str()?.split(' ').nth(1)?.parse().ok()
     }
 
     fn next(&self) -> String {

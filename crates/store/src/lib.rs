@@ -64,7 +64,7 @@ pub use crate::error::{Error, OpenError};
 pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
-pub use crate::lock::{KeyLock, LockWait, lock_file};
+pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
 pub use crate::open::Config;
 pub use crate::secrets::public_url;
 pub use crate::writer::{BlobWriter, Ingested};

@@ -93,6 +93,36 @@ pub fn lock_file(path: &Path, patience: Duration) -> Result<Option<KeyLock>, Err
     wait_for(path, patience, &open, &mut |_| {})
 }
 
+/// As [`Store::lock`], without a store: in the first of `folders` that can be written to, below a folder of its own that
+/// everyone may write to.
+///
+/// # Errors
+/// As [`Store::lock`]; the last folder's.
+pub fn lock_named(
+    folders: &[PathBuf],
+    what: &str,
+    patience: Duration,
+    waiting: &mut dyn FnMut(&LockWait),
+) -> Result<Option<KeyLock>, Error> {
+    let mut failure = Error::io("lock", Path::new("."))(ErrorKind::NotFound.into());
+    for folder in folders {
+        let folder = folder.join("vcache-locks");
+        // Sticky, as `/tmp` is; whoever made it first has done so.
+        let _ = std::fs::create_dir(&folder).and_then(|()| {
+            std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o1777))
+        });
+        let path = folder.join(crate::Sha256Id::of(what.as_bytes()).to_string());
+        let open = || open_lock(&path).map_err(|e| Error::io("open", &path)(e.into()));
+        let mut tell =
+            |waited| waiting(&LockWait { what: what.to_owned(), path: path.clone(), waited, patience });
+        match wait_for(&path, patience, &open, &mut tell) {
+            Err(error) => failure = error,
+            other => return other,
+        }
+    }
+    Err(failure)
+}
+
 fn wait_for(
     path: &Path,
     patience: Duration,

@@ -65,7 +65,7 @@ impl Store {
         self.lower_layers.get_or_init(|| {
             let (mut usable, mut unusable) = (Vec::new(), Vec::new());
             for dir in &self.lower_dirs {
-                match open_layer(dir, &self.trusted_uids, false) {
+                match open_layer(dir, &self.trusted_uids, false, true) {
                     Ok(layer) => usable.push(layer),
                     Err(error) => unusable.push(error),
                 }

@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     /// [`OpenError::NotADirectory`], [`OpenError::NewerFormat`], or the system's own reason.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let layer = match open_layer(&config.dir, &config.trusted_uids, true) {
+        let layer = match open_layer(&config.dir, &config.trusted_uids, true, config.read_only) {
             Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && config.read_only => {
                 // Whoever would have made it: there is nothing in it to believe.
                 let anyone = fs::metadata("/").map_err(|source| failure("open", &config.dir, source))?;
@@ -44,7 +44,7 @@ impl Store {
             }
             Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source))?;
-                open_layer(&config.dir, &config.trusted_uids, true)?
+                open_layer(&config.dir, &config.trusted_uids, true, config.read_only)?
             }
             other => other?,
         };
@@ -53,7 +53,12 @@ impl Store {
 }
 
 /// Opens one cache directory that is there.
-pub(crate) fn open_layer(dir: &Path, trusted_uids: &[u32], own: bool) -> Result<Layer, OpenError> {
+pub(crate) fn open_layer(
+    dir: &Path,
+    trusted_uids: &[u32],
+    own: bool,
+    read_only: bool,
+) -> Result<Layer, OpenError> {
     let metadata = fs::metadata(dir).map_err(|source| failure("open", dir, source))?;
     if !metadata.is_dir() {
         return Err(OpenError::NotADirectory { path: dir.to_owned() });
@@ -64,7 +69,7 @@ pub(crate) fn open_layer(dir: &Path, trusted_uids: &[u32], own: bool) -> Result<
             return Err(OpenError::NewerFormat { path: dir.to_owned(), found, known: FORMAT });
         }
         Some(_) => {}
-        None if own => initialise(&layer),
+        None if own && !read_only => initialise(&layer),
         None => {}
     }
     Ok(layer)

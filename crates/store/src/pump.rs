@@ -42,7 +42,7 @@ pub(crate) fn pump(
     read_error: &dyn Fn(io::Error) -> Error,
     stages: &mut [Stage<'_>],
 ) -> Result<u64, Error> {
-    if size > THREADED && stages.len() > 1 {
+    if size > THREADED && stages.len() > 1 && threads_can_start() {
         return pump_threaded(source, read_error, stages);
     }
     let mut buffer = vec![0; size.saturating_add(1).min(SMALL_BUFFER) as usize];
@@ -57,6 +57,11 @@ pub(crate) fn pump(
         }
         offset += count as u64;
     }
+}
+
+/// Where `ulimit -u` leaves no room for one the pass is slower.
+fn threads_can_start() -> bool {
+    std::thread::Builder::new().spawn(|| {}).is_ok_and(|thread| thread.join().is_ok())
 }
 
 struct Piece {

@@ -115,20 +115,20 @@ impl Run {
 
     /// Starts the command without waiting, as the leader of a process group, its output thrown away.
     pub fn spawn_silent(&self) -> Child {
-        self.command(Stdio::null(), Stdio::null()).spawn().unwrap_or_else(|error| self.cannot_start(&error))
+        spawn(&mut self.command(Stdio::null(), Stdio::null()))
+            .unwrap_or_else(|error| self.cannot_start(&error))
     }
 
     /// Starts the command with standard output as a pipe to the caller.
     pub fn spawn_piped(&self) -> Child {
-        self.command(Stdio::piped(), Stdio::null()).spawn().unwrap_or_else(|error| self.cannot_start(&error))
+        spawn(&mut self.command(Stdio::piped(), Stdio::null()))
+            .unwrap_or_else(|error| self.cannot_start(&error))
     }
 
     /// Runs the command to its end, or to the time limit.
     pub fn finish(&self) -> Finished {
         let start = Instant::now();
-        let mut child = self
-            .command(Stdio::piped(), Stdio::piped())
-            .spawn()
+        let mut child = spawn(&mut self.command(Stdio::piped(), Stdio::piped()))
             .unwrap_or_else(|error| self.cannot_start(&error));
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.stdin.clone()) {
             // The tool may leave without reading: a broken pipe is its choice, not trouble.
@@ -164,6 +164,20 @@ impl Run {
     fn cannot_start(&self, error: &std::io::Error) -> ! {
         panic!("cannot start `{}` in {}: {error}", self.line(), self.cwd.display())
     }
+}
+
+/// Starts a command. A shim that was copied a moment ago may still be open for writing in a child that another thread of
+/// the test has just forked; that ends with the child's exec.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    for _ in 0..200 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+    command.spawn()
 }
 
 /// The first executable of this name in `path`; a name with a slash is itself.

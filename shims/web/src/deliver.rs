@@ -18,6 +18,7 @@ use crate::plan::Job;
 use crate::reason::{Code, Reason};
 use crate::request::{Existing, FileTime, Transfer};
 use crate::target::{Before, Target};
+use crate::undo::remove_written;
 
 /// Why a blob was not delivered.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(crate) fn deliver(
         if target.before == Before::Special { blob.stream_to(&mut file) } else { blob.copy_to(&mut file) };
     if let Err(error) = written {
         if target.before == Before::Absent {
-            let _ = fs::remove_file(path);
+            remove_written(path);
         }
         return Err(match error {
             StoreError::Corrupt { .. } => Undelivered::Corrupt,
@@ -136,7 +137,8 @@ fn continue_file(
 /// The file stays as it is, if it is what the pin says.
 fn left_alone(job: &Job, path: &Path) -> Result<(), Undelivered> {
     let Some(pin) = &job.pin else { return Ok(()) };
-    let file = File::open(path).map_err(|_| Undelivered::RealTool(Reason::new(Code::Kept, "")))?;
+    let file = File::open(path)
+        .map_err(|_| Undelivered::RealTool(Reason::new(Code::OutputName, path.to_string_lossy())))?;
     found_instead(&file, pin).map_or(Ok(()), |found| Err(Undelivered::Contradicts(found)))
 }
 

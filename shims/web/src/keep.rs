@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Seek};
 use std::process::ExitCode;
+use std::sync::PoisonError;
 
 use vcache_shim::journal::Outcome;
 use vcache_shim::pins::Pin;
@@ -17,6 +18,7 @@ use crate::request::{Destination, Existing, FileTime, REDIRECTS_TAKEN_FOR_GRANTE
 use crate::run::{Captured, pass_on};
 use crate::session::{Session, now};
 use crate::target::{Before, Target, Targets};
+use crate::undo::remove_written;
 
 /// What one run of the real tool has left.
 pub(crate) struct Fetched {
@@ -113,6 +115,10 @@ impl Session<'_> {
             }
             self.messages.warn(self.mismatch(job, &found));
         }
+        let ours = target.path.is_none() || !self.files_unsafe.get();
+        if !ours {
+            storable = Some(Reason::new(Code::Unclear, "the file could not be locked"));
+        }
         if service_has_others && storable.is_none() && !self.is_whole(size, response) {
             storable = Some(Reason::new(Code::Unclear, "one of several"));
         }
@@ -166,11 +172,26 @@ impl Session<'_> {
             None if must_be_checked && expected => {
                 Err(self.violated(job, target, "nothing that could be checked"))
             }
+            None if must_be_checked && left_something => self.check_what_stays(job, target),
+            None => Ok(()),
+        }
+    }
+
+    /// The file that was there was current, or complete, and stays; but it must be what the pin says.
+    fn check_what_stays(&self, job: &Job, target: &Target) -> Result<(), u8> {
+        match job.pin.as_ref().and_then(|pin| self.found_instead(target, pin)) {
+            Some(found) => {
+                let there = format!("{found} in the file that is there ({})", target.display());
+                self.refuse(exit::PIN_VIOLATED, &self.mismatch(job, &there), Some(&job.url));
+                Err(exit::PIN_VIOLATED)
+            }
             None => Ok(()),
         }
     }
 
     fn release(&self, mut held: File) -> Result<(), u8> {
+        // Whoever reads it may fetch the same.
+        self.key_locks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         pass_on(&mut held).map_err(|e| {
             if e.kind() != io::ErrorKind::BrokenPipe {
                 self.messages.error(format_args!("writing stdout: {e}"));
@@ -308,8 +329,9 @@ impl Session<'_> {
 
     /// The content contradicts its pin: nothing of it is left for a later step of the build to take for good.
     pub(crate) fn violated(&self, job: &Job, target: &Target, found: &str) -> u8 {
-        if let Some(path) = target.path.as_ref().filter(|_| target.was_written()) {
-            let _ = fs::remove_file(path);
+        if let Some(path) = target.path.as_ref().filter(|_| target.was_written() && !self.files_unsafe.get())
+        {
+            remove_written(path);
         }
         self.refuse(exit::PIN_VIOLATED, &self.mismatch(job, found), Some(&job.url));
         exit::PIN_VIOLATED

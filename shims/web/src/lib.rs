@@ -28,6 +28,7 @@ mod session;
 mod surroundings;
 mod target;
 mod transfer;
+mod undo;
 mod variant;
 mod wget;
 

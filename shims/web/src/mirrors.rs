@@ -1,53 +1,65 @@
 //! Asking mirrors before the origin, as the rules of [`vcache_shim::mirrors`] say.
 //!
-//! Each attempt is a run of the real tool with the URLs in its argv rewritten, so that its options count there too. What
-//! a mirror does not have, or has with other content than the pin says, is asked for at the next one and at last at the
-//! origin. A file that was not there is then taken away again, and standard output is held back until it is whole. URLs
-//! from lists and configuration files are left as they are ([`crate::request::Call::url_words`]), and a caller who shows
-//! credentials is not taken to another server.
+//! Each attempt is a run of the real tool with the URLs in its argv rewritten, so that its options count there too, and a
+//! limit on the time that a silent mirror may take. What a mirror does not have, or has with other content than the pin
+//! says, is asked for at the next one and at last at the origin; the caller sees nothing of it ([`crate::undo`]), and
+//! standard output is held back until it is whole.
+//!
+//! Left to the origin: URLs from lists and configuration files ([`crate::request::Call::url_words`]), URLs and calls that
+//! hold something secret, which is nobody else's business, and `curl -J`, whose file's name is not known beforehand.
 
 use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
 
 use vcache_shim::mirrors::Mirrors;
 use vcache_shim::real_tool::RealTool;
 
 use crate::keep::found_instead;
-use crate::plan::Service;
+use crate::plan::{Job, Service};
 use crate::run::{Attempt, Captured, Run};
 use crate::session::Session;
 use crate::target::Target;
+use crate::undo::Attempts;
 
 impl Session<'_> {
-    /// The first run against a mirror that brought everything; none where no rule applies, or no mirror has it all.
-    pub(crate) fn run_by_mirrors(
-        &self,
-        service: &Service,
-        tool: &RealTool,
-        targets: &[Target],
-    ) -> Option<Run> {
+    /// The rules in force, where one of them applies to the call.
+    pub(crate) fn mirrors(&self, service: &Service) -> Option<Mirrors> {
         let mirrors = Mirrors::load(self.host, self.settings);
         for problem in &mirrors.problems {
             self.messages.warn(problem);
         }
-        if mirrors.rules.is_empty() || service.call.credentials {
-            return None;
-        }
+        let allowed = !service.call.credentials && !service.jobs.iter().any(Job::is_named_by_header);
+        (allowed && self.rewritten(&mirrors, service, 0).is_some()).then_some(mirrors)
+    }
+
+    /// The first run against a mirror that brought everything; none where no mirror has it all.
+    ///
+    /// # Errors
+    /// What an attempt has left can't be taken back.
+    pub(crate) fn run_by_mirrors(
+        &self,
+        service: &Service,
+        tool: &RealTool,
+        mirrors: &Mirrors,
+        attempts: &mut Attempts,
+    ) -> io::Result<Option<Run>> {
         for n in 0.. {
-            let argv = self.rewritten(&mirrors, service, n)?;
-            let run = self.run_once(service, tool, &argv, Attempt::Mirror).map_err(|e| e.to_string());
-            match run.and_then(|run| self.has_all(service, &run, targets).map(|()| run)) {
-                Ok(run) => return Some(run),
+            let Some(argv) = self.rewritten(mirrors, service, n) else { break };
+            let run = self.run_once(service, tool, &argv, Attempt::Mirror);
+            let run = match run {
+                Ok(run) if run.status.signal().is_some() => return Ok(Some(run)),
+                other => other.map_err(|e| e.to_string()),
+            };
+            match run.and_then(|run| self.has_all(service, &run, &attempts.targets).map(|()| run)) {
+                Ok(run) => return Ok(Some(run)),
                 Err(why) => {
                     self.messages.warn(format_args!("mirror {}: {why}; going on without it", n + 1));
-                    service
-                        .jobs
-                        .iter()
-                        .zip(targets)
-                        .for_each(|(job, target)| target.put_back(job.transfer.existing));
+                    attempts.take_back()?;
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     /// The argv for the `n`th mirror of each rule; none when no URL has so many.
@@ -56,9 +68,8 @@ impl Session<'_> {
         let mut any = false;
         for index in &service.call.url_words {
             let word = argv.get_mut(*index)?;
-            let rewritten = word.to_str().and_then(|url| mirrors.rule(url)?.rewritten(url, n));
-            if let Some(url) = rewritten {
-                self.messages.info(format_args!("asking the mirror: {}", vcache_store::public_url(&url)));
+            let rewritten = word.to_str().filter(|url| holds_no_secret(url));
+            if let Some(url) = rewritten.and_then(|url| mirrors.rule(url)?.rewritten(url, n)) {
                 *word = url.into();
                 any = true;
             }
@@ -76,7 +87,7 @@ impl Session<'_> {
             return Err(format!("it answered {}", other.status));
         }
         for (job, target) in service.jobs.iter().zip(targets) {
-            let Some(pin) = job.pin.as_ref().filter(|_| !job.is_named_by_header()) else { continue };
+            let Some(pin) = &job.pin else { continue };
             let contradicts = match &run.captured {
                 Captured::Held(held) if target.path.is_none() => found_instead(held, pin),
                 _ => self.found_instead(target, pin),
@@ -87,4 +98,9 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+fn holds_no_secret(url: &str) -> bool {
+    let plain = url.split('#').next().unwrap_or_default();
+    vcache_store::public_url(url) == plain
 }

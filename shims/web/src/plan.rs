@@ -70,14 +70,15 @@ pub(crate) enum Order {
 }
 
 /// Decides about a call. `pins` says what the version file has for a URL as it was typed.
-pub(crate) fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found) -> Plan {
+///
+/// `proxied`: the environment names a proxy, so that even a call for this machine may leave it.
+pub(crate) fn plan(parsed: Parsed, policy: &Policy, pins: &dyn Fn(&str) -> Found, proxied: bool) -> Plan {
     match parsed {
-        Parsed::Other { reason, urls } => {
-            refused_passthrough(&reason, &urls, policy, pins).unwrap_or_else(|| Plan::Passthrough {
+        Parsed::Other { reason, urls } => refused_passthrough(&reason, &urls, policy, pins, proxied)
+            .unwrap_or_else(|| Plan::Passthrough {
                 unchecked: unchecked_pin(&reason, &urls, policy, pins),
                 reason,
-            })
-        }
+            }),
         Parsed::Fetch(call) => serve(call, policy, pins),
     }
 }
@@ -157,13 +158,17 @@ fn refused_passthrough(
     urls: &[String],
     policy: &Policy,
     pins: &dyn Fn(&str) -> Found,
+    proxied: bool,
 ) -> Option<Plan> {
     if matches!(reason.code, Code::NoUrl | Code::MissingValue) {
         return None;
     }
     let remote = || urls.iter().map(String::as_str).filter(|url| leaves_the_machine(url));
-    if policy.offline && (urls.is_empty() || remote().next().is_some()) {
-        return Some(offline(reason, remote().next()));
+    // What is asked for, or where, stands elsewhere too.
+    let uncertain =
+        matches!(reason.code, Code::Connection | Code::InputFile | Code::Configured | Code::Scheme);
+    if policy.offline && (urls.is_empty() || uncertain || proxied || remote().next().is_some()) {
+        return Some(offline(reason, remote().next().or(urls.first().map(String::as_str))));
     }
     // A HEAD request brings no content that a pin could speak of.
     if !policy.strict || reason.code == Code::HeadersOnly {

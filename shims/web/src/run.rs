@@ -41,7 +41,7 @@ pub(crate) enum Captured {
 pub(crate) enum Attempt {
     /// The URLs that were given.
     Origin,
-    /// Those of a mirror: an answer that is an error must leave no trace.
+    /// Those of a mirror, which must not keep us waiting.
     Mirror,
 }
 
@@ -100,7 +100,13 @@ impl Session<'_> {
         attempt: Attempt,
     ) -> io::Result<Run> {
         let dumps = HeaderDumps::new(&service.call.option_slots);
-        let args = dumps.put_into(argv, if attempt == Attempt::Mirror { &["-f"] } else { &[] });
+        let limits: &[&str] = match (attempt, self.tool) {
+            (Attempt::Origin, _) => &[],
+            // In front, so that the caller's own count.
+            (Attempt::Mirror, Tool::Wget) => &["--tries=1", "--timeout=30"],
+            (Attempt::Mirror, Tool::Curl) => &["--connect-timeout", "10", "--speed-time", "30"],
+        };
+        let args = dumps.put_into(argv, limits);
         let hold_back = |job: &Job| {
             attempt == Attempt::Mirror || (job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail)
         };
@@ -129,17 +135,26 @@ impl Session<'_> {
     fn run_held(&self, tool: &RealTool, args: &[OsString]) -> io::Result<(ExitStatus, File)> {
         let mut ran = None;
         for folder in self.scratch_folders() {
-            let Ok(held) = tempfile::tempfile_in(&folder) else { continue };
+            let Ok(mut held) = tempfile::tempfile_in(&folder) else { continue };
             let status = self.start(tool, args, child::Stdout::File(held.try_clone()?))?.wait()?;
+            let full = status.code() == Some(self.tool.write_failure().into()) && !has_room(&mut held);
             ran = Some((status, held));
-            if status.code() != Some(self.tool.write_failure().into()) {
+            if !full {
                 break;
             }
         }
-        ran.ok_or_else(|| io::Error::other("no folder for temporary files can be written to; set TMPDIR"))
+        ran.ok_or_else(no_scratch)
     }
 
-    fn scratch_folders(&self) -> Vec<PathBuf> {
+    /// A temporary file without a name.
+    pub(crate) fn scratch_file(&self) -> io::Result<File> {
+        self.scratch_folders()
+            .iter()
+            .find_map(|folder| tempfile::tempfile_in(folder).ok())
+            .ok_or_else(no_scratch)
+    }
+
+    pub(crate) fn scratch_folders(&self) -> Vec<PathBuf> {
         let named = self.host.env("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
         let of_cache = self.store().and_then(|store| store.scratch_folder().ok());
         let others = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
@@ -180,8 +195,10 @@ impl Session<'_> {
         let mut buffer = vec![0; 64 * 1024];
         std::thread::scope(|scope| {
             let (_ended, end) = mpsc::channel::<()>();
-            let (steps, locks) = (Arc::clone(&out.steps), &self.locks);
-            scope.spawn(move || let_go_when_stalled(&end, &steps, locks));
+            let (steps, locks) = (Arc::clone(&out.steps), &self.key_locks);
+            // Without another thread the locks stay until the end.
+            let _ = std::thread::Builder::new()
+                .spawn_scoped(scope, move || let_go_when_stalled(&end, &steps, locks));
             loop {
                 let length = match pipe.read(&mut buffer) {
                     Ok(0) => break,
@@ -212,6 +229,17 @@ impl Session<'_> {
             Tool::Curl => Some(final_responses(headers)).filter(|r| r.len() == service.jobs.len()),
         }
     }
+}
+
+fn no_scratch() -> io::Error {
+    io::Error::other("no folder for temporary files can be written to; set TMPDIR")
+}
+
+/// Whether more could be written to a file: then it is not what the tool has tripped over.
+fn has_room(file: &mut File) -> bool {
+    let Ok(end) = file.seek(io::SeekFrom::End(0)) else { return false };
+    let wrote = file.write_all(&[0; 4096]).and_then(|()| file.sync_data()).is_ok();
+    file.set_len(end).is_ok() && wrote
 }
 
 /// An output of which another thread can tell whether it takes nothing.

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 
 use vcache_shim::host::FileId;
 use vcache_shim::journal::Outcome;
-use vcache_shim::{Chain, exit};
+use vcache_shim::{Chain, exit, real_tool};
 use vcache_store::{Error as StoreError, KeyLock, LockWait, Store};
 
 use crate::answer::{Answer, Wanted};
@@ -99,33 +99,57 @@ impl Session<'_> {
     }
 
     /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches; and of the files that
-    /// will be written, so that none takes what another one puts there for its own. In the order of their names, so that
-    /// two calls can't wait for each other. True when another process had one of them first.
+    /// will be written, so that none takes what another one puts there for its own. All in the order of their names, files
+    /// first, so that two calls can't wait for each other. True when another process had one of the keys first.
     fn lock(&self, service: &Service) -> bool {
-        let Some(store) = self.store().filter(|_| self.policy.write) else { return false };
-        let keys = service.jobs.iter().map(|job| job.key().text().to_owned());
-        let files = service.jobs.iter().filter_map(|job| lock_of_file(self.host.cwd(), &job.transfer));
-        let names: BTreeSet<String> = keys.chain(files).collect();
-        let mut locks = Vec::new();
-        for name in &names {
-            let waiting = &mut |wait: &LockWait| {
-                self.messages.warn(format_args!(
-                    "another process is at work on {}; waiting for it ({} s of at most {} s; lock: {})",
-                    wait.what.replace('\n', " "),
-                    wait.waited.as_secs(),
-                    wait.patience.as_secs(),
-                    wait.path.display()
-                ));
-            };
-            match store.lock(name, self.policy.lock_wait, waiting) {
-                Ok(Some(lock)) => locks.push(lock),
-                Ok(None) => self.messages.warn("waited long enough; downloading it here as well"),
-                Err(e) => self.messages.warn(format_args!("{}; going on without a lock", Chain(&e))),
+        // Whoever started us may hold them, and waits for our end.
+        if real_tool::inside_a_call(self.host) {
+            return false;
+        }
+        let names = service.jobs.iter().filter_map(|job| lock_of_file(self.host.cwd(), &job.transfer));
+        for name in names.collect::<BTreeSet<_>>() {
+            match self.lock_one(&name) {
+                Some(lock) => self.file_locks.borrow_mut().push(lock),
+                None => self.files_unsafe.set(true),
             }
         }
+        if self.store().is_none() || !self.policy.write {
+            return false;
+        }
+        let keys = service.jobs.iter().map(|job| job.key().text().to_owned()).collect::<BTreeSet<_>>();
+        let locks: Vec<KeyLock> = keys.iter().filter_map(|name| self.lock_one(name)).collect();
         let waited = locks.iter().any(KeyLock::waited);
-        *self.locks.lock().unwrap_or_else(PoisonError::into_inner) = locks;
+        *self.key_locks.lock().unwrap_or_else(PoisonError::into_inner) = locks;
         waited
+    }
+
+    /// In the cache, else, where it is not written to, in a folder for temporary files.
+    fn lock_one(&self, name: &str) -> Option<KeyLock> {
+        let waiting = &mut |wait: &LockWait| {
+            self.messages.warn(format_args!(
+                "another process is at work on {}; waiting for it ({} s of at most {} s; lock: {})",
+                wait.what.replace('\n', " "),
+                wait.waited.as_secs(),
+                wait.patience.as_secs(),
+                wait.path.display()
+            ));
+        };
+        let patience = self.policy.lock_wait;
+        let got = match self.store().filter(|_| self.policy.write) {
+            Some(store) => store.lock(name, patience, waiting),
+            None => vcache_store::lock_named(&self.scratch_folders(), name, patience, waiting),
+        };
+        match got {
+            Ok(None) => {
+                self.messages.warn("waited long enough; downloading it here as well");
+                None
+            }
+            Ok(some) => some,
+            Err(e) => {
+                self.messages.warn(format_args!("{}; going on without a lock", Chain(&e)));
+                None
+            }
+        }
     }
 
     /// Delivers every answer, or none when a blob proves unusable before the first one is delivered. `fixed`: the targets
@@ -267,6 +291,10 @@ fn lock_of_file(cwd: &Path, transfer: &Transfer) -> Option<String> {
         Destination::Path(path) => cwd.join(path),
         Destination::Named { folder, name, .. } => cwd.join(folder).join(name),
     };
-    let folder = FileId::of(path.parent()?).ok()?;
-    Some(format!("file {}:{} {}", folder.device, folder.inode, path.file_name()?.display()))
+    let path = path.canonicalize().unwrap_or(path);
+    // The folder need not be there yet: then by the next one above it that is.
+    let (folder, above) =
+        path.ancestors().skip(1).find_map(|above| Some((FileId::of(above).ok()?, above)))?;
+    let rest = path.strip_prefix(above).ok()?;
+    Some(format!("file {}:{} {}", folder.device, folder.inode, rest.display()))
 }

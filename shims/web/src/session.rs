@@ -1,5 +1,7 @@
 //! One call from beginning to end: decide, answer from the cache, or run the real tool and keep what it brought.
 
+use std::cell::{Cell, RefCell};
+use std::ffi::OsStr;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,8 +30,12 @@ pub(crate) struct Session<'a> {
     looks_only: bool,
     pub(crate) journal: Journal,
     store: OnceCell<Option<Store>>,
-    /// Held while this call fetches; let go when it ends, or when it can't go on.
-    pub(crate) locks: Mutex<Vec<KeyLock>>,
+    /// The locks of what is fetched; let go when the call ends, or when it waits for its reader.
+    pub(crate) key_locks: Mutex<Vec<KeyLock>>,
+    /// The locks of the files that are written.
+    pub(crate) file_locks: RefCell<Vec<KeyLock>>,
+    /// One of these could not be had: what stands in a file may be another call's.
+    pub(crate) files_unsafe: Cell<bool>,
 }
 
 /// How an attempt to serve ended.
@@ -42,7 +48,7 @@ pub(crate) enum Served {
 
 /// Does the call in `host`.
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
-    if settings::hook_skipped(settings) {
+    if settings::hook_skipped(settings) || real_tool::started_by_a_shim(host) {
         return real_tool::pass_through(host);
     }
     let (policy, wrong) = Policy::new(settings, COMPONENT);
@@ -80,8 +86,21 @@ impl<'a> Session<'a> {
         messages: Messages,
     ) -> Session<'a> {
         let (tool, journal) = (Tool::of(host), Journal::new(host, settings));
-        let (started, store, locks) = (now(), OnceCell::new(), Mutex::default());
-        Session { host, settings, tool, policy, messages, started, looks_only: false, journal, store, locks }
+        let (started, store) = (now(), OnceCell::new());
+        Session {
+            host,
+            settings,
+            tool,
+            policy,
+            messages,
+            started,
+            looks_only: false,
+            journal,
+            store,
+            key_locks: Mutex::default(),
+            file_locks: RefCell::default(),
+            files_unsafe: Cell::default(),
+        }
     }
 
     /// The same for someone who only wants to know.
@@ -105,7 +124,15 @@ impl<'a> Session<'a> {
             }
             found
         };
-        (plan::plan(parsed, &self.policy, &|url: &str| -> Found { look_up(url) }), url)
+        (plan::plan(parsed, &self.policy, &|url: &str| -> Found { look_up(url) }, self.proxied()), url)
+    }
+
+    /// The environment names a proxy (curl(1), "ENVIRONMENT"; wget's manual, "Proxies").
+    fn proxied(&self) -> bool {
+        let is_proxy = |name: &OsStr| name.to_string_lossy().to_ascii_lowercase().ends_with("_proxy");
+        self.host.env_all().any(|(name, value)| {
+            is_proxy(name) && name != "no_proxy" && name != "NO_PROXY" && !value.is_empty()
+        })
     }
 
     fn pins(&self) -> Pins {
@@ -142,7 +169,7 @@ impl<'a> Session<'a> {
         let no_network = matches!(reason.code, Code::NoUrl | Code::MissingValue | Code::Kept);
         if self.policy.offline
             && !no_network
-            && url.is_some_and(leaves_the_machine)
+            && url.is_some_and(|url| self.proxied() || leaves_the_machine(url))
             && let Plan::Refuse { status, message } = plan::offline(reason, url)
         {
             return self.refuse(status, &message, url);

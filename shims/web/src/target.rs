@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::request::{Destination, Existing, Transfer};
+use crate::undo::remove_written;
 
 /// A destination on this machine.
 #[derive(Clone, PartialEq, Debug)]
@@ -55,7 +56,7 @@ impl Stamp {
 }
 
 impl Before {
-    fn of(path: &Path) -> Before {
+    pub(crate) fn of(path: &Path) -> Before {
         match fs::metadata(path) {
             Err(_) => Before::Absent,
             Ok(m) if m.is_file() => Before::File(Stamp::of(&m)),
@@ -134,7 +135,7 @@ impl Target {
     pub(crate) fn put_back(&self, existing: Existing) {
         let Some(path) = &self.path else { return };
         match &self.before {
-            Before::Absent => drop(fs::remove_file(path)),
+            Before::Absent => remove_written(path),
             Before::File(stamp) if existing == Existing::Continue => {
                 let _ = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(stamp.size));
             }

@@ -12,11 +12,13 @@ use vcache_shim::{OnMismatch, child};
 use crate::Tool;
 use crate::answer::Wanted;
 use crate::keep::Fetched;
-use crate::plan::Service;
+use crate::plan::{Job, Service};
 use crate::reason::{Code, Reason};
+use crate::request::Existing;
 use crate::run::{Attempt, Run};
 use crate::session::{Served, Session};
 use crate::target::{Target, Targets};
+use crate::undo::Attempts;
 
 /// Retries that `VCACHE_RETRY` adds end after this time.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
@@ -37,8 +39,8 @@ impl Session<'_> {
                 return ExitCode::from(missing.status());
             }
         };
-        let mirrored = self.run_by_mirrors(service, &tool, &targets);
-        let mut run = match mirrored.map_or_else(|| self.run_with_retries(service, &tool, &targets), Ok) {
+        let mut attempts = Attempts::once(targets);
+        let mut run = match self.run(service, &tool, &mut attempts) {
             Ok(run) => run,
             Err(e) => {
                 self.messages
@@ -47,6 +49,7 @@ impl Session<'_> {
                 return tool.exec(self.host);
             }
         };
+        let targets = attempts.targets;
         if !run.status.success() {
             return self.failed(service, run, &targets);
         }
@@ -57,6 +60,22 @@ impl Session<'_> {
         };
         let responses = self.responses(service, &run.headers);
         self.keep(service, Fetched { targets, responses, captured: run.captured, end })
+    }
+
+    /// Asks mirrors, then the origin, then once more where `VCACHE_RETRY` says so.
+    fn run(&self, service: &Service, tool: &RealTool, attempts: &mut Attempts) -> io::Result<Run> {
+        let mirrors = self.mirrors(service);
+        let repeatable = !service.call.retries_given && !service.jobs.iter().any(Job::is_named_by_header);
+        let retries = if repeatable { self.policy.retry } else { 0 };
+        if mirrors.is_some() || retries > 0 {
+            attempts.save(self)?;
+        }
+        if let Some(mirrors) = mirrors
+            && let Some(run) = self.run_by_mirrors(service, tool, &mirrors, attempts)?
+        {
+            return Ok(run);
+        }
+        self.run_with_retries(service, tool, retries, attempts)
     }
 
     /// A pipe or a device: what goes there can't be read back.
@@ -114,7 +133,15 @@ impl Session<'_> {
                 job.url
             ));
         }
-        match self.deliver_all(service, &answers, Some(targets)) {
+        // What the tool has left of a file that was there is no file to be current, or to be continued.
+        let mut service = service.clone();
+        for (job, target) in service.jobs.iter_mut().zip(targets).filter(|(_, target)| target.was_written()) {
+            target.put_back(job.transfer.existing);
+            if job.transfer.existing == Existing::Timestamp {
+                job.transfer.existing = Existing::Truncate;
+            }
+        }
+        match self.deliver_all(&service, &answers, Some(targets)) {
             Served::Done(code) => Some(code),
             Served::Not => None,
         }
@@ -129,9 +156,14 @@ impl Session<'_> {
         }
     }
 
-    fn run_with_retries(&self, service: &Service, tool: &RealTool, targets: &[Target]) -> io::Result<Run> {
+    fn run_with_retries(
+        &self,
+        service: &Service,
+        tool: &RealTool,
+        mut left: u32,
+        attempts: &mut Attempts,
+    ) -> io::Result<Run> {
         let begun = Instant::now();
-        let mut left = if service.call.retries_given { 0 } else { self.policy.retry };
         let mut pause = Duration::from_secs(1);
         loop {
             let run = self.run_once(service, tool, self.host.args(), Attempt::Origin)?;
@@ -144,8 +176,7 @@ impl Session<'_> {
             }
             let (path, seconds) = (tool.path.display(), pause.as_secs());
             self.messages.warn(format_args!("{path} failed; again in {seconds} s"));
-            // Or wget would call its second try `name.1`.
-            service.jobs.iter().zip(targets).for_each(|(job, target)| target.put_back(job.transfer.existing));
+            attempts.take_back()?;
             std::thread::sleep(pause);
             left -= 1;
             pause *= 2;

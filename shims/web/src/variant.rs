@@ -16,6 +16,8 @@ pub(crate) enum Meaning {
     Secret,
     /// The line of the variant: lower-case name, `: `, value.
     Variant(String),
+    /// The same with a digest for the value, which may be a secret of a kind that we don't know.
+    Private(String),
 }
 
 const HARMLESS: &[&str] =
@@ -64,11 +66,11 @@ pub(crate) fn of_header(name: &str, value: Option<&str>) -> Result<Meaning, Reas
         _ if name.starts_with("if-") => refuse(Code::Conditional),
         _ if HARMLESS.contains(&name.as_str()) => Ok(Meaning::Harmless),
         _ if name.split(['-', '_']).any(|word| SECRET.contains(&word)) => Ok(Meaning::Secret),
-        _ => Ok(Meaning::Variant(match value.map(str::trim) {
-            None => format!("{name};"),
-            Some(value) if IN_CLEAR.contains(&name.as_str()) => format!("{name}: {value}"),
-            Some(value) => format!("{name}: sha256:{}", Sha256Id::of(value.as_bytes())),
-        })),
+        _ => Ok(match value.map(str::trim) {
+            None => Meaning::Variant(format!("{name};")),
+            Some(value) if IN_CLEAR.contains(&name.as_str()) => Meaning::Variant(format!("{name}: {value}")),
+            Some(value) => Meaning::Private(format!("{name}: sha256:{}", Sha256Id::of(value.as_bytes()))),
+        }),
     }
 }
 
@@ -80,7 +82,7 @@ mod tests {
     fn check(name: &str, value: &str, expect: Result<Option<&str>, Code>) {
         let seen = of_header(name, Some(value)).map_err(|reason| reason.code).map(|meaning| match meaning {
             Meaning::Harmless | Meaning::Secret => None,
-            Meaning::Variant(line) => Some(line),
+            Meaning::Variant(line) | Meaning::Private(line) => Some(line),
         });
         assert_eq!(seen, expect.map(|line| line.map(str::to_owned)), "{name}: {value}");
     }
@@ -103,10 +105,10 @@ mod tests {
         }
         for other in ["X-Author", "X-Monkey", "X-Passage"] {
             let (a, b) = (of_header(other, Some("a")), of_header(other, Some("b")));
-            assert!(matches!(a, Ok(Meaning::Variant(_))) && a != b, "{other}");
+            assert!(matches!(a, Ok(Meaning::Private(_))) && a != b, "{other}");
         }
         let hidden = of_header("X-Other", Some("hunter2"));
-        assert!(matches!(hidden, Ok(Meaning::Variant(line)) if !line.contains("hunter2")));
+        assert!(matches!(hidden, Ok(Meaning::Private(line)) if !line.contains("hunter2")));
         check("Cookie", "a=b", Err(Code::Cookies));
         check("Range", "bytes=0-9", Err(Code::Range));
         check("If-None-Match", "x", Err(Code::Conditional));

@@ -45,6 +45,7 @@ pub(super) struct Operation {
     follow: bool,
     max_redirects: Option<u32>,
     headers: Vec<String>,
+    user_agent: Option<String>,
     compressed: bool,
     path_as_is: bool,
     globoff: bool,
@@ -85,7 +86,7 @@ impl Operation {
             Meaning::Info | Meaning::Refuse(_) => {}
             Meaning::Retries => self.retries = true,
             Meaning::Credential => self.credentials = true,
-            Meaning::UserAgent => self.headers.push(format!("user-agent: {}", text()?)),
+            Meaning::UserAgent => self.user_agent = Some(format!("user-agent: {}", text()?)),
             Meaning::Output => self.outputs.push(Output::File(value.unwrap_or_default().to_owned())),
             Meaning::OutNull => self.outputs.push(Output::File("/dev/null".into())),
             Meaning::RemoteName => self.outputs.push(if on { Output::RemoteName } else { Output::Stdout }),
@@ -135,6 +136,10 @@ impl Operation {
             variant::Meaning::Harmless => {}
             variant::Meaning::Secret => self.credentials = true,
             variant::Meaning::Variant(line) => self.headers.push(line),
+            variant::Meaning::Private(line) => {
+                self.headers.push(line);
+                self.credentials = true;
+            }
         }
         Ok(())
     }
@@ -219,6 +224,7 @@ impl Operation {
 
     fn variant(&self, url: &str) -> Vec<String> {
         let mut variant = self.headers.clone();
+        variant.extend(self.user_agent.clone());
         if self.compressed {
             variant.push("accept-encoding: curl --compressed".to_owned());
         }

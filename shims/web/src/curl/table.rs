@@ -149,7 +149,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     value("etag-save", NONE, Refuse(Code::Conditional)),
     value("expect100-timeout", NONE, Harmless),
     flag("fail", b'f', Harmless),
-    flag("fail-early", NONE, Harmless),
+    flag("fail-early", NONE, Refuse(Code::Unclear)),
     flag("fail-with-body", NONE, Harmless),
     flag("false-start", NONE, Harmless),
     flag("follow", NONE, Location),

@@ -59,7 +59,11 @@ fn check(words: &str, line: &str, expect: &str) {
     let around = Surroundings { env: &|_| None, read: &|_| Err(ErrorKind::NotFound.into()) };
     let tool = if args[0] == "curl" { Tool::Curl } else { Tool::Wget };
     let parsed = tool.read(&args, &around);
-    assert_eq!(shown(plan(parsed, &policy(words), &pins)), expect, "{words}: {line}");
+    assert_eq!(
+        shown(plan(parsed, &policy(words), &pins, words.contains("proxied"))),
+        expect,
+        "{words}: {line}"
+    );
 }
 
 #[test]
@@ -91,6 +95,11 @@ fn what_policy_forbids_is_refused() {
     check("cache offline", "curl -T file http://h.example/a", "refuse 118");
     check("cache offline", "curl -I http://127.0.0.1:8080/a", "passthrough headers-only");
     check("cache offline", "curl -I http://[::1]/a", "passthrough headers-only");
+    check("cache offline proxied", "curl -I http://127.0.0.1:8080/a", "refuse 118");
+    check("cache offline", "curl --connect-to ::a:1 http://127.0.0.1:8080/a", "refuse 118");
+    check("cache offline", "wget -i http://h.example/list http://127.0.0.1/a", "refuse 118");
+    check("cache", "curl -o /dev/null http://h.example/a", "passthrough discarded");
+    check("cache offline", "curl -o /dev/null http://h.example/a", "CacheFirst http://h.example/a");
     check("cache offline", "curl --version", "passthrough no-url");
     check("cache strict", "curl -I http://h.example/a", "passthrough headers-only");
     check("cache strict", "curl -X POST http://h.example/a", "refuse 117");

@@ -89,6 +89,7 @@ struct Settings {
     resume: bool,
     server_times: bool,
     variant: Vec<String>,
+    user_agent: Option<String>,
     compression: Option<String>,
     max_redirect: Option<u32>,
     /// The option that makes names from URLs uncertain.
@@ -116,7 +117,7 @@ impl Settings {
             }
             Meaning::Retries => self.configured.retries = true,
             Meaning::Credential => self.configured.credentials = true,
-            Meaning::UserAgent => self.variant.push(format!("user-agent: {}", text()?)),
+            Meaning::UserAgent => self.user_agent = Some(format!("user-agent: {}", text()?)),
             Meaning::IfModifiedSince => self.compares_sizes = !on()?,
             Meaning::Info => return Err(Reason::new(Code::NoUrl, dashed(opt))),
             Meaning::Refuse(code) if on()? => return Err(Reason::new(code, dashed(opt))),
@@ -183,6 +184,10 @@ impl Settings {
             variant::Meaning::Harmless => {}
             variant::Meaning::Secret => self.configured.credentials = true,
             variant::Meaning::Variant(line) => self.variant.push(line),
+            variant::Meaning::Private(line) => {
+                self.variant.push(line);
+                self.configured.credentials = true;
+            }
         }
         Ok(())
     }
@@ -209,6 +214,7 @@ impl Settings {
             return Err(Reason::new(Code::SharedOutput, "-O"));
         }
         self.variant.extend(self.compression.take());
+        self.variant.extend(self.user_agent.take());
         self.variant.sort();
         self.variant.dedup();
         let transfers = urls.into_iter().map(|url| self.transfer(url)).collect::<Result<_, _>>()?;
