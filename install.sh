@@ -50,11 +50,11 @@ need_packages() {
 need_rust() {
     [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
     command -v cargo >/dev/null 2>&1 && return
-    if [ "$(id -u)" = 0 ] && apt-cache show rustup >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && apt-cache policy rustup 2>/dev/null | grep -q "Candidate: [0-9]"; then
         say "installing rustup"
         apt-get install -qq -y rustup >/dev/null && rustup default stable >&2 && return
     fi
-    die "needs Rust; run: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    die "needs Rust 1.89 or later (or --from DIR, with executables built elsewhere); run: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 }
 
 # Builds the static executables; sets $built to their folder.
@@ -142,9 +142,12 @@ divert() {
 
 uninstall() {
     if [ -n "$root" ]; then
+        [ -d "$root/usr" ] || die "$root: is not a root file system (it has no usr/)"
         remove_shims "$root/usr/local/sbin"
+        say "took the shims out of $root/usr/local/sbin"
         return
     fi
+    [ ! -e "$prefix/bin/vcache" ] || need_writable "$prefix/bin"
     for tool in /usr/bin/*"$aside"; do
         tool=${tool%"$aside"}
         if is_link_to_us "$tool"; then rm "$tool"; fi

@@ -18,6 +18,8 @@ docker info >/dev/null 2>&1 || skip "no Docker Engine answers"
 [ "$(id -u)" = 0 ] || skip "debootstrap needs root"
 command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends debootstrap; } >/dev/null 2>&1 ||
     skip "debootstrap can't be installed"
+command -v python3 >/dev/null || apt-get install -qq -y --no-install-recommends python3-minimal >/dev/null 2>&1 ||
+    skip "python3 can't be installed"
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
     awk '$1 ~ /^http/ && $3 == "main" && $1 !~ /security/ { print $1; exit }')
 [ -n "$mirror" ] || skip "apt has no http mirror configured"
@@ -25,7 +27,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
 work=$(mktemp -d)
 cleanup() {
     [ -z "${origin:-}" ] || kill "$origin"
-    docker image rm -f vcache-test-{base,built}-{bullseye,trixie} >/dev/null 2>&1
+    docker image rm -f vcache-test-{base,built}-{bullseye,trixie}-$$ >/dev/null 2>&1
     rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
@@ -53,7 +55,7 @@ sha256sum a.bin stamped.bin curled.bin unpacked.bin said >/sums.now
 END
 
 for suite in bullseye trixie; do
-    base=vcache-test-base-$suite image=vcache-test-built-$suite
+    base=vcache-test-base-$suite-$$ image=vcache-test-built-$suite-$$
     # The keys of other releases need not be on this machine, and nothing of the image is used but wget and curl.
     if ! debootstrap --no-check-gpg --variant=minbase --include=wget,curl "$suite" "$work/$suite" "$mirror" >"$work/log" 2>&1; then
         fail "$suite: debootstrap"; tail -3 "$work/log"; continue

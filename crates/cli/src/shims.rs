@@ -41,10 +41,15 @@ pub(crate) fn folder(host: &Host) -> Result<Folder> {
         }
         return Ok(Folder { path, _links: None });
     }
-    if let Some(path) = installed() {
+    // Links that were taken away by `hooks disable` are missing for whoever calls tools by PATH, not for `run`.
+    let complete = |path: &PathBuf| {
+        names(&path.join(EXECUTABLE)).is_ok_and(|names| names.iter().all(|name| path.join(name).exists()))
+    };
+    if let Some(path) = installed().filter(complete) {
         return Ok(Folder { path, _links: None });
     }
-    let executable = beside_us().with_context(missing)?;
+    let installed = installed().map(|path| path.join(EXECUTABLE));
+    let executable = installed.or_else(beside_us).with_context(missing)?;
     let dir = files::temporary_folder()?;
     files::link(&executable, &dir.path().join(EXECUTABLE))?;
     links::enable(dir.path(), &names(&executable)?)
@@ -69,7 +74,7 @@ fn missing() -> String {
     )
 }
 
-fn installed() -> Option<PathBuf> {
+pub(crate) fn installed() -> Option<PathBuf> {
     let folder = process::own_executable()?.parent()?.join(INSTALLED);
     folder.join(EXECUTABLE).exists().then(|| folder.canonicalize().unwrap_or(folder))
 }

@@ -58,7 +58,8 @@ impl Surroundings {
         let mut env: Vec<(OsString, OsString)> = vec![
             ("PATH".into(), path),
             ("VCACHE_BUILDINFO".into(), buildinfo.path().into()),
-            ("SONIC_VERSION_CACHE_METHOD".into(), "cache".into()),
+            // What is newest is on the network or nowhere.
+            ("SONIC_VERSION_CACHE_METHOD".into(), if project.update { "wcache" } else { "cache" }.into()),
             ("SONIC_VERSION_CONTROL_COMPONENTS".into(), "all".into()),
             ("VCACHE_PIN_DIGEST".into(), "sha256".into()),
         ];

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::{Host, Settings};
+use crate::{Host, Origin, Settings};
 
 /// The rules in force.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,12 +36,17 @@ pub struct Rule {
 }
 
 impl Mirrors {
-    /// Reads the file that `settings` name. One that is not there has no rules; one that can't be read is a problem.
+    /// Reads the file that `settings` name. One that nobody named need not be there; one that can't be read is a problem.
     pub fn load(host: &Host, settings: &Settings) -> Mirrors {
         let file = host.cwd().join(settings.path("VCACHE_MIRRORS").unwrap_or_default());
         match fs::read(&file) {
             Ok(text) => Mirrors::parse(&String::from_utf8_lossy(&text), &file),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Mirrors { file, ..Mirrors::default() },
+            Err(e)
+                if e.kind() == io::ErrorKind::NotFound
+                    && *settings.origin("VCACHE_MIRRORS") == Origin::Default =>
+            {
+                Mirrors { file, ..Mirrors::default() }
+            }
             Err(e) => {
                 let problems = vec![format!("{}: {e}; no mirror is asked", file.display())];
                 Mirrors { file, problems, ..Mirrors::default() }
@@ -105,7 +110,7 @@ mod tests {
             let host = Host::new(vec!["x".into()], env, "/".into());
             Mirrors::load(&host, &Settings::load(&host))
         };
-        assert_eq!(load(), Mirrors { file: file.clone(), ..Mirrors::default() }, "there is none");
+        assert!(load().problems[0].contains("no mirror is asked"), "one that was named is missed");
         fs::write(&file, "http://a.example/ -> http://b.example/\n").unwrap();
         let found = load();
         assert_eq!((found.rules.len(), found.file, found.problems.len()), (1, file.clone(), 0));

@@ -73,6 +73,7 @@ impl Policy {
             pin_digest: reader
                 .choice("VCACHE_PIN_DIGEST", &[("md5", PinDigest::Md5), ("sha256", PinDigest::Sha256)]),
         };
+        reader.components();
         reader.log_level();
         (policy, reader.wrong)
     }
@@ -140,6 +141,17 @@ impl Reader<'_> {
             self.odd(name);
             Settings::default_of(name).parse().unwrap_or(0)
         })
+    }
+
+    fn components(&mut self) {
+        let known = ["none", "all", "deb", "py2", "py3", "web", "git", "docker", "go", ""];
+        let listed = self.settings.get("SONIC_VERSION_CONTROL_COMPONENTS");
+        if let Some(odd) = listed.split([',', ' ']).find(|name| !known.contains(name)) {
+            let origin = self.settings.origin("SONIC_VERSION_CONTROL_COMPONENTS");
+            self.wrong.push(format!(
+                "SONIC_VERSION_CONTROL_COMPONENTS: {odd:?} ({origin}) is no component that is known"
+            ));
+        }
     }
 
     fn log_level(&mut self) {

@@ -43,6 +43,10 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
             let mut targets = Targets::new(host.cwd());
             let request = |job: &Job| request(&session, job, targets.next(&job.transfer, None).display());
             explanation.requests = service.jobs.iter().map(request).collect();
+            if session.policy.offline && explanation.requests.iter().any(|request| request.cache == "miss") {
+                explanation.plan = "refuse".to_owned();
+                explanation.detail = Some("offline, and not in the cache: exit status 118".to_owned());
+            }
         }
     }
     explanation

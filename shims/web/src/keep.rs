@@ -133,7 +133,8 @@ impl Session<'_> {
             }
             Content::Stored(_) | Content::Hashed(_) => {}
         }
-        if let Some(digest) = recorded {
+        // Where pins in force and recorded ones are one file, a warning must not change what it warns of.
+        if let Some(digest) = recorded.filter(|_| matches != Some(false) || !self.records_into_pins()) {
             self.record_pin(&job.url, &digest);
         }
         self.note(Outcome::Miss, job, size, reason.as_ref());

@@ -54,7 +54,9 @@ impl Session<'_> {
             match run.and_then(|run| self.has_all(service, &run, &attempts.targets).map(|()| run)) {
                 Ok(run) => return Ok(Some(run)),
                 Err(why) => {
-                    self.messages.warn(format_args!("mirror {}: {why}; going on without it", n + 1));
+                    let asked = service.call.url_words.iter().filter_map(|index| argv.get(*index)?.to_str());
+                    let asked = asked.map(vcache_store::public_url).collect::<Vec<_>>().join(" ");
+                    self.messages.warn(format_args!("mirror: {asked}: {why}; going on without it"));
                     attempts.take_back()?;
                 }
             }

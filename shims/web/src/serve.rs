@@ -279,7 +279,9 @@ impl Session<'_> {
         event.detail = Some(format!("sha256:{id}"));
         self.journal.write(self.store(), &event);
         let path = answer.blob.path().display();
-        self.messages.warn(format_args!("{path} is corrupt ({done}); downloading it again"));
+        let next =
+            if self.policy.offline { "it would have to be downloaded again" } else { "downloading it again" };
+        self.messages.warn(format_args!("{path} is corrupt ({done}); {next}"));
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
+use vcache_shim::host::FileId;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
 use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, cache, real_tool, settings};
@@ -203,6 +204,12 @@ impl<'a> Session<'a> {
             ..self.journal.event(outcome)
         };
         self.journal.write(self.store(), &event);
+    }
+
+    /// Under `vcache run` the lock folder is both.
+    pub(crate) fn records_into_pins(&self) -> bool {
+        let of = |folder: &str| FileId::of(&self.buildinfo().join(folder).join("versions-web")).ok();
+        of("versions").is_some_and(|pins| of("build-versions") == Some(pins))
     }
 
     /// Writes into `build-versions/versions-web` what this build used.

@@ -31,7 +31,7 @@ pub(crate) struct Explain {
     #[arg(long)]
     json: bool,
     /// The tool and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 

@@ -16,7 +16,7 @@ use crate::{output, shims};
 pub(crate) struct Hooks {
     /// What to do
     action: Action,
-    /// The folder that holds vcache-shim [default: the first in PATH that does, else /usr/local/sbin]
+    /// The folder that holds vcache-shim [default: the first in PATH that does, else the installed one]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Print JSON
@@ -51,8 +51,10 @@ struct Link {
 impl Hooks {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let folder = self.dir.map(|dir| context.host.cwd().join(dir));
-        let folder =
-            folder.or_else(|| shims::in_path(&context.host)).unwrap_or_else(|| "/usr/local/sbin".into());
+        let folder = folder
+            .or_else(|| shims::in_path(&context.host))
+            .or_else(shims::installed)
+            .unwrap_or_else(|| "/usr/local/sbin".into());
         let facts = Facts { action: self.action, links: change(self.action, &folder)?, folder };
         output::facts(self.json, &facts, render)?;
         let foreign: Vec<_> = facts.links.iter().filter(|link| link.change == "foreign").collect();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::context::{self, Context};
 use crate::surroundings::{Project, Surroundings};
@@ -24,7 +24,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     project: Project,
     /// The command and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 
@@ -33,6 +33,9 @@ const LOG: &str = "VCACHE_BUILD_LOG";
 impl Run {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let lock = files::make_folder(&context.host.cwd().join(&self.project.versions))?;
+        for file in files::version_files(&lock)? {
+            files::read(&file).context("its pins can't be read, so none would hold")?;
+        }
         let mut around = Surroundings::new(context, &self.project, &lock)?;
         if vcache_shim::settings::hook_skipped(&context.settings) {
             output::warn(
@@ -48,7 +51,13 @@ impl Run {
         if !context::is_quiet(&context.settings) {
             // No shim was called where there is no log.
             let lines = files::lines_from(&log, seen).into_iter().flatten();
-            output::note(Tally::of(lines, 0).line());
+            let tally = Tally::of(lines, 0);
+            output::note(tally.line());
+            if tally.requests == 0 {
+                output::note(
+                    "no shim was called: tools called by an absolute path, or with another PATH, go past them",
+                );
+            }
         }
         Ok(ExitCode::from(status))
     }

@@ -169,6 +169,8 @@ impl Drop for Origin {
 fn accept(listener: &TcpListener, shared: &Arc<Shared>, stopping: &Arc<AtomicBool>) {
     for stream in listener.incoming() {
         if stopping.load(Ordering::SeqCst) {
+            // Also for a child that another thread is just forking: its copy would go on taking connections until its exec.
+            rustix::net::shutdown(listener, rustix::net::Shutdown::Both).ok();
             return;
         }
         let Ok(stream) = stream else { continue };
