@@ -109,12 +109,16 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
 /// Runs the test named `name` of this executable in a process of its own, with [`CHILD`] set; as another user if asked.
 pub(crate) fn child(name: &str, cache: &Path, uid: Option<u32>) -> Child {
     use std::os::unix::process::CommandExt;
-    // Another user may not get to where it was built.
-    let copy = cache.with_file_name(format!("test-executable-{name}"));
-    if !copy.exists() {
-        std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let mut program = std::env::current_exe().unwrap();
+    if uid.is_some() {
+        // Another user may not get to where it was built.
+        let copy = cache.with_file_name(format!("test-executable-{name}"));
+        if !copy.exists() {
+            std::fs::copy(&program, &copy).unwrap();
+        }
+        program = copy;
     }
-    let mut command = Command::new(copy);
+    let mut command = Command::new(program);
     command.args(["--exact", name, "--nocapture"]).env(CHILD, cache).current_dir("/");
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
