@@ -95,7 +95,7 @@ fn resumed() -> Vec<Row> {
             .copy_of("a.deb", path, Some(0), 1_000_000_000)
             .fill(elsewhere),
         any("wget -c {o}/s9000/a.deb").file("a.deb", "not how it begins").unpinned(),
-        any("wget -c {o}/s10/a.deb").file("a.deb", "longer than the whole content"),
+        any("wget -c {o}/s10/a.deb").file("a.deb", "longer than the whole content").unpinned(),
         any("wget -c {o}/norange/s9000/a.deb").copy_of("a.deb", "/norange/s9000/a.deb", Some(4000), 1),
         any("wget -c -O- {o}/s9000/a.deb"),
         any("wget -c -N {o}/s9000/a.deb").copy_of("a.deb", path, Some(4000), LATER),
