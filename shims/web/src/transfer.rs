@@ -64,11 +64,14 @@ impl Session<'_> {
 
     /// Asks mirrors, then the origin, then once more where `VCACHE_RETRY` says so.
     fn run(&self, service: &Service, tool: &RealTool, attempts: &mut Attempts) -> io::Result<Run> {
-        let mirrors = self.mirrors(service);
+        let mut mirrors = self.mirrors(service);
         let repeatable = !service.call.retries_given && !service.jobs.iter().any(Job::is_named_by_header);
-        let retries = if repeatable { self.policy.retry } else { 0 };
-        if mirrors.is_some() || retries > 0 {
-            attempts.save(self)?;
+        let mut retries = if repeatable { self.policy.retry } else { 0 };
+        if (mirrors.is_some() || retries > 0)
+            && let Err(e) = attempts.save(self)
+        {
+            self.messages.warn(format_args!("what is there can't be saved ({e}); asking the origin once"));
+            (mirrors, retries) = (None, 0);
         }
         if let Some(mirrors) = mirrors
             && let Some(run) = self.run_by_mirrors(service, tool, &mirrors, attempts)?
