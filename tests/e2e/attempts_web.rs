@@ -230,3 +230,70 @@ fn agents_count_as_they_are_sent() {
         assert_eq!(origin.take_log().len(), 1, "{argv:?}");
     }
 }
+
+#[test]
+fn a_hit_does_not_write_into_a_file_that_is_being_fetched() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let (slow, known) =
+        (format!("{}/drip/60/s4000/x", origin.url()), format!("{}/s9000/known", origin.url()));
+    sandbox.shim(["curl", "-s", &known]).finish().expect_code(0);
+    let script = format!("curl -s -o f {slow} & sleep 0.3; curl -s -o f {known}; wait");
+    sandbox.shim(["sh", "-c", &script]).finish().expect_code(0);
+    let warm = sandbox.shim(["curl", "-s", &slow]).env("VCACHE_OFFLINE", "y").finish();
+    assert!(warm.expect_code(0).stdout == *origin.content("/drip/60/s4000/x"));
+}
+
+#[test]
+fn who_gives_up_on_a_lock_is_noticed_by_its_holder() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let [slow, fast] = ["/drip/200/s4000/x", "/pool/x"].map(|path| format!("{}{path}", origin.url()));
+    let script = format!("wget -q {slow} & sleep 0.3; wget -q {fast}; wait");
+    sandbox.shim(["sh", "-c", &script]).env("VCACHE_LOCK_WAIT", "0").finish().expect_code(0);
+    for (url, path) in [(&slow, "/drip/200/s4000/x"), (&fast, "/pool/x")] {
+        let warm = sandbox.shim(["wget", "-qO-", url]).env("VCACHE_OFFLINE", "y").finish();
+        assert!(warm.code == 118 || warm.stdout == *origin.content(path), "{path}");
+    }
+}
+
+#[test]
+fn a_script_in_the_tools_place_is_held_to_pins() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let (url, other) = (format!("{}/pool/f", origin.url()), format!("{}/echo/x", origin.url()));
+    sandbox.pin_web(&format!("{url}=={WRONG}\n"));
+    let wrapper = sandbox.write("wrapper/wget", format!("#!/bin/sh\ncurl -s -o f {url}\n").as_bytes());
+    fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}:/usr/bin:/bin", sandbox.shims().display(), wrapper.parent().unwrap().display());
+    for argv in [vec!["wget", "--post-data=x", &other], vec!["wget", "-q", "-O", "f", &url]] {
+        sandbox.shim(&argv).env("PATH", &path).finish().expect_code(119);
+        assert_eq!(work(&sandbox, "f"), b"", "{argv:?}");
+    }
+}
+
+#[test]
+fn parallel_calls_for_one_url_and_one_file_fetch_once() {
+    let (sandbox, origin) = (Sandbox::new(), Origin::start());
+    let url = format!("{}/drip/50/s4000/x", origin.url());
+    let script = format!("for n in 1 2 3 4; do curl -s -o f {url} & done; wait");
+    sandbox.shim(["sh", "-c", &script]).finish().expect_code(0);
+    assert_eq!(origin.take_log().len(), 1);
+    assert!(work(&sandbox, "f") == *origin.content("/drip/50/s4000/x"));
+}
+
+#[test]
+fn a_mirror_that_breaks_off_one_of_several_is_not_enough() {
+    let origin = Origin::start();
+    let sandbox = mirrored(&origin, "/reset/s40000/");
+    let urls = ["a", "b"].map(|name| format!("{}/pool/{name}", origin.url()));
+    by_mirror(&sandbox, &["curl", "-s", "-o", "a", &urls[0], "-o", "b", &urls[1]]).expect_code(0);
+    assert!(
+        work(&sandbox, "a") == *origin.content("/pool/a")
+            && work(&sandbox, "b") == *origin.content("/pool/b")
+    );
+    // Nor does what curl removes by itself stay away.
+    let rule = format!("http://127.0.0.1:9/ -> {}/reset/s40000/\n", origin.url());
+    sandbox.write("mirrors", rule.as_bytes());
+    sandbox.write("work/f", b"precious");
+    by_mirror(&sandbox, &["curl", "-s", "--remove-on-error", "-o", "f", "http://127.0.0.1:9/f"])
+        .expect_code(7);
+    assert_eq!(work(&sandbox, "f"), b"precious");
+}

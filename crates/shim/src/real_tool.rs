@@ -24,7 +24,8 @@ use crate::{Host, exit};
 
 /// What `install.sh --divert` appends to a real tool's name.
 pub const DIVERTED: &str = ".vcache-real";
-/// The variable of the recursion guard: `<depth> <pid> <device>:<inode>…`.
+/// The variable of the recursion guard: `<depth> <pid> <exec or wait>:<tool> <device>:<inode>…`; `wait`: the shim waits for
+/// the end of what it has started.
 pub const GUARD: &str = "VCACHE_SHIM_GUARD";
 const MAX_DEPTH: u32 = 40;
 
@@ -33,7 +34,7 @@ const MAX_DEPTH: u32 = 40;
 pub struct RealTool {
     /// Where it is.
     pub path: PathBuf,
-    guard: OsString,
+    guard: Guard,
 }
 
 /// Why there is none.
@@ -90,7 +91,7 @@ pub fn find(host: &Host) -> Result<RealTool, NotFound> {
             host.path().iter().find_map(|dir| candidate(&host.cwd().join(dir).join(name), &guard.shims))
         })
         .ok_or_else(|| NotFound::Absent(name.to_owned()))?;
-    Ok(RealTool { path, guard: guard.next().into() })
+    Ok(RealTool { path, guard })
 }
 
 /// The real tool at `path`, or aside from it when `path` is a shim.
@@ -115,17 +116,21 @@ fn is_executable(path: &Path) -> bool {
 }
 
 impl RealTool {
-    /// A command for it: argv[0] as the caller typed it, the guard set, everything else as it is.
+    /// A command for it whose end we wait for: argv[0] as the caller typed it, the guard set, everything else as it is.
     pub fn command(&self, host: &Host, args: &[OsString]) -> Command {
+        self.command_to(host, args, "wait")
+    }
+
+    fn command_to(&self, host: &Host, args: &[OsString], what: &str) -> Command {
         let mut command = Command::new(&self.path);
         command.arg0(host.args().first().map_or(OsStr::new(""), OsString::as_os_str));
-        command.args(args).env(GUARD, &self.guard);
+        command.args(args).env(GUARD, self.guard.text(what, host.name()));
         command
     }
 
     /// Replaces this process by the real tool with its original argv. Returns only when that failed.
     pub fn exec(&self, host: &Host) -> ExitCode {
-        let error = self.command(host, host.args().get(1..).unwrap_or_default()).exec();
+        let error = self.command_to(host, host.args().get(1..).unwrap_or_default(), "exec").exec();
         eprintln!("vcache: error: {}: {error}", self.path.display());
         ExitCode::from(exit::CANNOT_EXECUTE)
     }
@@ -134,7 +139,9 @@ impl RealTool {
 /// True when the process that started us is itself a shim at work: we are what it takes for its real tool (a second copy of
 /// the shims in `PATH`), and nothing is left for us but to be a plain exec.
 pub fn started_by_a_shim(host: &Host) -> bool {
-    Guard::pid(host.env(GUARD)) == Some(std::os::unix::process::parent_id())
+    let by_parent = Guard::pid(host.env(GUARD)) == Some(std::os::unix::process::parent_id());
+    let waiting = host.env(GUARD).and_then(|value| value.to_str()?.split(' ').nth(2)?.strip_prefix("wait:"));
+    by_parent && waiting.is_some_and(|tool| host.name() == tool)
 }
 
 /// True when a shim further up waits for the end of this call, as when a script stands in for the real tool.
@@ -156,6 +163,7 @@ pub fn pass_through(host: &Host) -> ExitCode {
 }
 
 /// The state of [`GUARD`].
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Guard {
     depth: u32,
     /// The shims that this process has been, or that started it.
@@ -173,7 +181,7 @@ impl Guard {
         if pid != std::process::id() && pid != std::os::unix::process::parent_id() {
             return Guard { depth, ..fresh };
         }
-        let shims = words.filter_map(|w| {
+        let shims = words.skip(1).filter_map(|w| {
             let (device, inode) = w.split_once(':')?;
             Some(FileId { device: device.parse().ok()?, inode: inode.parse().ok()? })
         });
@@ -185,8 +193,9 @@ impl Guard {
         value?.to_str()?.split(' ').nth(1)?.parse().ok()
     }
 
-    fn next(&self) -> String {
-        let mut text = format!("{} {}", self.depth + 1, std::process::id());
+    fn text(&self, what: &str, tool: &OsStr) -> String {
+        let tool = tool.to_string_lossy().replace(' ', "");
+        let mut text = format!("{} {} {what}:{tool}", self.depth + 1, std::process::id());
         for id in &self.shims {
             text.push_str(&format!(" {}:{}", id.device, id.inode));
         }
@@ -235,10 +244,10 @@ mod tests {
 
     #[test]
     fn the_guard_of_another_process_lends_only_its_depth() {
-        let own = format!("3 {} 7:8 9:10", std::process::id());
+        let own = format!("3 {} exec:wget 7:8 9:10", std::process::id());
         let guard = Guard::read(Some(OsStr::new(&own)));
         assert_eq!((guard.depth, guard.shims.len()), (3, 2));
-        let guard = Guard::read(Some(OsStr::new("3 0 7:8")));
+        let guard = Guard::read(Some(OsStr::new("3 0 exec:wget 7:8")));
         assert_eq!((guard.depth, guard.shims.len()), (3, 0));
         assert_eq!(Guard::read(Some(OsStr::new("garbage"))).depth, 0);
     }

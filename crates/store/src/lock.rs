@@ -12,7 +12,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -41,8 +41,10 @@ pub struct LockWait {
 #[derive(Debug)]
 #[must_use = "dropping it lets the lock go"]
 pub struct KeyLock {
-    _file: File,
+    file: File,
     waited: bool,
+    /// Of the file when it was locked.
+    modified: Option<SystemTime>,
 }
 
 impl KeyLock {
@@ -50,6 +52,15 @@ impl KeyLock {
     pub fn waited(&self) -> bool {
         self.waited
     }
+
+    /// Someone has lost patience and gone on without it.
+    pub fn contested(&self) -> bool {
+        modified(&self.file) != self.modified
+    }
+}
+
+fn modified(file: &File) -> Option<SystemTime> {
+    file.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 impl Store {
@@ -134,7 +145,10 @@ fn wait_for(
     let mut file = open()?;
     loop {
         match file.try_lock() {
-            Ok(()) if has_name(&file, path) => return Ok(Some(KeyLock { _file: file, waited })),
+            Ok(()) if has_name(&file, path) => {
+                let modified = modified(&file);
+                return Ok(Some(KeyLock { file, waited, modified }));
+            }
             // Someone deleted the file while we waited: what we hold is a lock on nothing.
             Ok(()) => file = open()?,
             Err(TryLockError::WouldBlock) => {}
@@ -144,6 +158,8 @@ fn wait_for(
         waited = true;
         let elapsed = start.elapsed();
         if elapsed >= patience {
+            // The holder learns of it by the file's time.
+            let _ = file.set_modified(SystemTime::now());
             return Ok(None);
         }
         if elapsed >= next_word {

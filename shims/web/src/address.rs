@@ -57,12 +57,20 @@ impl<'a> Address<'a> {
     }
 }
 
+/// Stands for the URLs in a list or a configuration file, which may be anywhere.
+const LISTED: &str = "URLs in a file";
+
 /// The words of a call that are URLs as far as one can see: positional ones, and the values of options that `takes_url`
-/// knows, with the scheme that the tools put in front; behind an unknown option only what has a scheme.
-pub(crate) fn recognised<M>(scan: &Scan<M>, takes_url: impl Fn(&Opt<M>) -> bool) -> Vec<String> {
+/// knows, with the scheme that the tools put in front; behind an unknown option only what has a scheme. A list of URLs is one of unknown place.
+pub(crate) fn recognised<M>(
+    scan: &Scan<M>,
+    takes_url: impl Fn(&Opt<M>) -> bool,
+    names_list: impl Fn(&Opt<M>) -> bool,
+) -> Vec<String> {
     let word = |item: &Item<M>| match &item.kind {
         Kind::Positional(word) => word.to_str().map(complete),
         Kind::Option { opt, value: Some(value), .. } if takes_url(opt) => value.to_str().map(complete),
+        Kind::Option { opt, .. } if names_list(opt) => Some(LISTED.to_owned()),
         Kind::Untrusted(word) => word.to_str().filter(|word| scheme(word).is_some()).map(str::to_owned),
         _ => None,
     };

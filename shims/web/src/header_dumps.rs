@@ -30,19 +30,14 @@ impl HeaderDumps<'_> {
         HeaderDumps { slots, files }
     }
 
-    /// The words after argv[0], with `-D FILE` and `more` put in at each slot; `more` comes first where there is none.
-    pub(crate) fn put_into(&self, argv: &[OsString], more: &[&str]) -> Vec<OsString> {
-        let more = || more.iter().map(OsString::from);
-        let mut args = Vec::with_capacity(argv.len() + 6 * self.slots.len());
-        if self.slots.is_empty() {
-            args.extend(more());
-        }
+    /// The words after argv[0], with `-D FILE` put in at each slot.
+    pub(crate) fn put_into(&self, argv: &[OsString]) -> Vec<OsString> {
+        let mut args = Vec::with_capacity(argv.len() + 2 * self.slots.len());
         for index in 1..=argv.len() {
             for (operation, _) in self.slots.iter().enumerate().filter(|(_, slot)| **slot == index) {
                 if let Some(file) = self.files.get(operation) {
                     args.extend(["-D".into(), format!("/proc/self/fd/{}", file.as_raw_fd()).into()]);
                 }
-                args.extend(more());
             }
             args.extend(argv.get(index).cloned());
         }

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use vcache_shim::journal::Outcome;
 use vcache_shim::pins::Pin;
 use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit};
-use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, Mtime, Record};
+use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, KeyLock, Mtime, Record};
 
 use crate::Tool;
 use crate::curl::headers::Response;
@@ -115,11 +115,12 @@ impl Session<'_> {
             }
             self.messages.warn(self.mismatch(job, &found));
         }
-        let ours = target.path.is_none() || !self.files_unsafe.get();
+        let contested = self.files_unsafe.get() || self.file_locks.borrow().iter().any(KeyLock::contested);
+        let ours = target.path.is_none() || !contested;
         if !ours {
             storable = Some(Reason::new(Code::Unclear, "the file could not be locked"));
         }
-        if service_has_others && storable.is_none() && !self.is_whole(size, response) {
+        if storable.is_none() && !self.is_whole(size, response, service_has_others) {
             storable = Some(Reason::new(Code::Unclear, "one of several"));
         }
         // What has the pinned digest is the content, whatever the answer's headers say.
@@ -143,8 +144,11 @@ impl Session<'_> {
 
     /// Whether content is known to be complete though the tool's exit status does not say so: of several transfers curl
     /// reports how the last one ended. wget reports the worst.
-    fn is_whole(&self, size: u64, response: Option<&Response>) -> bool {
-        self.tool == Tool::Wget || response.and_then(|r| r.content_length) == Some(size)
+    pub(crate) fn is_whole(&self, size: u64, response: Option<&Response>, one_of_several: bool) -> bool {
+        match response.and_then(|response| response.content_length) {
+            Some(length) => length == size,
+            None => self.tool == Tool::Wget || !one_of_several,
+        }
     }
 
     /// Nothing came that could be hashed.

@@ -29,7 +29,10 @@ impl Session<'_> {
         for problem in &mirrors.problems {
             self.messages.warn(problem);
         }
-        let allowed = !service.call.credentials && !service.jobs.iter().any(Job::is_named_by_header);
+        // The limits on a mirror's time go to the end of the call, so of the last operation alone.
+        let one_operation = service.call.option_slots.len() <= 1;
+        let allowed =
+            one_operation && !service.call.credentials && !service.jobs.iter().any(Job::is_named_by_header);
         (allowed && self.rewritten(&mirrors, service, 0).is_some()).then_some(mirrors)
     }
 
@@ -88,6 +91,12 @@ impl Session<'_> {
         if let Some(other) = responses.iter().find(|response| response.status != 200) {
             return Err(format!("it answered {}", other.status));
         }
+        for (response, target) in responses.iter().zip(targets).filter(|_| service.jobs.len() > 1) {
+            let size = target.path.as_ref().and_then(|path| Some(path.metadata().ok()?.len()));
+            if size.is_some_and(|size| !self.is_whole(size, Some(response), true)) {
+                return Err("one of its answers is not known to be whole".to_owned());
+            }
+        }
         for (job, target) in service.jobs.iter().zip(targets) {
             let Some(pin) = &job.pin else { continue };
             let contradicts = match &run.captured {
@@ -104,5 +113,7 @@ impl Session<'_> {
 
 fn holds_no_secret(url: &str) -> bool {
     let plain = url.split('#').next().unwrap_or_default();
-    vcache_store::public_url(url) == plain
+    let query = plain.split_once('?').map_or("", |(_, query)| query).to_ascii_lowercase();
+    let odd = ["auth", "key", "pass", "pwd", "secret", "sess", "sig", "token"];
+    vcache_store::public_url(url) == plain && !odd.iter().any(|word| query.contains(word))
 }

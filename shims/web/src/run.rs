@@ -102,11 +102,15 @@ impl Session<'_> {
         let dumps = HeaderDumps::new(&service.call.option_slots);
         let limits: &[&str] = match (attempt, self.tool) {
             (Attempt::Origin, _) => &[],
-            // In front, so that the caller's own count.
+            // What the caller is ready to wait for is meant for the origin.
             (Attempt::Mirror, Tool::Wget) => &["--tries=1", "--timeout=30"],
-            (Attempt::Mirror, Tool::Curl) => &["--connect-timeout", "10", "--speed-time", "30"],
+            (Attempt::Mirror, Tool::Curl) => {
+                &["--retry", "0", "--connect-timeout", "10", "--speed-time", "30"]
+            }
         };
-        let args = dumps.put_into(argv, limits);
+        let mut args = dumps.put_into(argv);
+        let end = args.iter().position(|word| word == "--").unwrap_or(args.len());
+        args.splice(end..end, limits.iter().map(OsString::from));
         let hold_back = |job: &Job| {
             attempt == Attempt::Mirror || (job.pin.is_some() && self.policy.on_mismatch == OnMismatch::Fail)
         };

@@ -29,6 +29,7 @@ impl Session<'_> {
             return self.pass_through(&reason, url.as_deref());
         }
         service.jobs.retain(|job| !self.is_kept(job));
+        let waited_for_file = self.lock_files(&service);
         if let Some(code) = self.answer_by_cache(&service, Wanted::Permitted) {
             return code;
         }
@@ -43,8 +44,9 @@ impl Session<'_> {
             self.warn_unchecked(&service, reason.code.help());
             return self.pass_through(reason, url.as_deref());
         }
-        let waited = self.lock(&service);
-        if waited && let Some(code) = self.answer_by_cache(&service, Wanted::Fresh) {
+        if (self.lock_keys(&service) || waited_for_file)
+            && let Some(code) = self.answer_by_cache(&service, Wanted::Fresh)
+        {
             return code;
         }
         if self.try_packages(&service)
@@ -98,10 +100,10 @@ impl Session<'_> {
         self.refuse(exit::OFFLINE_MISS, &message, Some(&job.url))
     }
 
-    /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches; and of the files that
-    /// will be written, so that none takes what another one puts there for its own. All in the order of their names, files
-    /// first, so that two calls can't wait for each other. True when another process had one of the keys first.
-    fn lock(&self, service: &Service) -> bool {
+    /// Holds the locks of the files that are written, be it by a hit or a download, so that nobody takes for his own what
+    /// another one puts there. In the order of their names, and before all keys, so that two calls can't wait for each
+    /// other. True when another process had one of them first.
+    fn lock_files(&self, service: &Service) -> bool {
         // Whoever started us may hold them, and waits for our end.
         if real_tool::inside_a_call(self.host) {
             return false;
@@ -113,7 +115,13 @@ impl Session<'_> {
                 None => self.files_unsafe.set(true),
             }
         }
-        if self.store().is_none() || !self.policy.write {
+        self.file_locks.borrow().iter().any(KeyLock::waited)
+    }
+
+    /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches. True when another process
+    /// had one of them first.
+    fn lock_keys(&self, service: &Service) -> bool {
+        if self.store().is_none() || !self.policy.write || real_tool::inside_a_call(self.host) {
             return false;
         }
         let keys = service.jobs.iter().map(|job| job.key().text().to_owned()).collect::<BTreeSet<_>>();

@@ -1,7 +1,7 @@
 //! What stood where a call writes, so that an attempt which is followed by another one (a mirror, a retry) leaves no
 //! trace: a part of a file would be taken for the whole, or decide what `-N` and `-c` do the next time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek};
 use std::path::Path;
 use std::time::SystemTime;
@@ -20,6 +20,7 @@ pub(crate) struct Attempts {
 struct Saved {
     content: File,
     modified: SystemTime,
+    mode: Permissions,
 }
 
 impl Attempts {
@@ -49,10 +50,11 @@ impl Attempts {
         let Some(all) = &mut self.saved else { return Ok(()) };
         for (target, saved) in self.targets.iter_mut().zip(all) {
             match (&target.path, saved) {
-                (Some(path), Some(saved)) if target.was_written() => {
+                (Some(path), Some(saved)) if Before::of(path) != target.before => {
                     saved.content.rewind()?;
-                    let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
+                    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
                     io::copy(&mut saved.content, &mut file)?;
+                    file.set_permissions(saved.mode.clone())?;
                     file.set_modified(saved.modified)?;
                     target.before = Before::of(path);
                 }
@@ -66,10 +68,10 @@ impl Attempts {
 
 fn saved(path: &Path, session: &Session<'_>) -> io::Result<Saved> {
     let mut source = File::open(path)?;
-    let modified = source.metadata()?.modified()?;
+    let metadata = source.metadata()?;
     let mut content = session.scratch_file()?;
     io::copy(&mut source, &mut content)?;
-    Ok(Saved { content, modified })
+    Ok(Saved { content, modified: metadata.modified()?, mode: metadata.permissions() })
 }
 
 /// Removes what was written at `path`. A link that was there stays, and what it leads to goes.

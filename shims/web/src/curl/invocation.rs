@@ -28,7 +28,10 @@ pub(crate) fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(args, &scan, around) {
         Ok(call) => Parsed::Fetch(call),
-        Err(reason) => Parsed::Other { reason, urls: recognised(&scan, |opt| opt.meaning == Meaning::Url) },
+        Err(reason) => Parsed::Other {
+            reason,
+            urls: recognised(&scan, |opt| opt.meaning == Meaning::Url, |opt| opt.meaning == Meaning::Config),
+        },
     }
 }
 

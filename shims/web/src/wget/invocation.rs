@@ -30,7 +30,10 @@ pub(crate) fn parse(args: &[OsString], around: &Surroundings<'_>) -> Parsed {
     let scan = scan(&TABLE, args.get(1..).unwrap_or_default());
     match read(&scan, around) {
         Ok(call) => Parsed::Fetch(call),
-        Err(reason) => Parsed::Other { reason, urls: recognised(&scan, |_| false) },
+        Err(reason) => Parsed::Other {
+            reason,
+            urls: recognised(&scan, |_| false, |opt| opt.meaning == Meaning::InputFile),
+        },
     }
 }
 

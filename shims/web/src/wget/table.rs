@@ -225,7 +225,7 @@ static OPTIONS: &[Opt<Meaning>] = &[
     flag("random-wait", NONE, Harmless),
     value("read-timeout", NONE, Harmless),
     flag("recursive", b'r', Refuse(Code::Recursion)),
-    value("referer", NONE, Harmless),
+    value("referer", NONE, Credential),
     value("regex-type", NONE, Harmless),
     value("reject", b'R', Refuse(Code::Recursion)),
     value("reject-regex", NONE, Refuse(Code::Recursion)),
