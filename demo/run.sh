@@ -43,7 +43,7 @@ run warm $cut "$bin/vcache" run --
 
 count() { grep -c "\"outcome\":\"$2\"" "$work/$1.log" || true; }
 bytes() { sed -n "s/.*\"outcome\":\"$2\".*\"bytes\":\([0-9]*\).*/\1/p" "$work/$1.log" | awk '{ s += $1 } END { print s + 0 }'; }
-printf '\n%-12s %8s %8s %8s %22s %10s\n' build calls hits misses 'bytes from network' seconds
+printf '\n%-12s %8s %8s %8s %22s %10s\n' build requests hits misses 'bytes from network' seconds
 for name in cold warm; do
     printf '%-12s %8s %8s %8s %22s %10s\n' "$name" "$(wc -l <"$work/$name.log")" "$(count $name hit)" \
         "$(count $name miss)" "$(bytes $name miss)" "$(cat "$work/$name.seconds")"

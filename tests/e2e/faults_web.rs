@@ -184,7 +184,8 @@ fn a_read_only_cache_is_read() {
         let url = format!("{}{path}", origin.url());
         sandbox.shim(["curl", "-sSf", "-o", "out", &url]).in_mounts(&mount).finish()
     };
-    get("/pool/a").expect_code(0);
+    let hit = get("/pool/a");
+    assert_eq!(hit.expect_code(0).stderr_text(), "", "a hit has nothing to complain of");
     assert_ne!(get("/pool/b").code, 0);
 }
 

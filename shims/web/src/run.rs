@@ -160,7 +160,8 @@ impl Session<'_> {
 
     pub(crate) fn scratch_folders(&self) -> Vec<PathBuf> {
         let named = self.host.env("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let of_cache = self.store().and_then(|store| store.scratch_folder().ok());
+        let of_cache =
+            self.store().filter(|_| self.policy.write).and_then(|store| store.scratch_folder().ok());
         let others = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
         let mut folders: Vec<PathBuf> = std::iter::once(named).chain(of_cache).chain(others).collect();
         let mut seen = std::collections::HashSet::new();

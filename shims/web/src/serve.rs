@@ -131,7 +131,7 @@ impl Session<'_> {
         waited
     }
 
-    /// In the cache, else, where it is not written to, in a folder for temporary files.
+    /// In the cache, else, where that is not or can't be written to, in a folder for temporary files.
     fn lock_one(&self, name: &str) -> Option<KeyLock> {
         let waiting = &mut |wait: &LockWait| {
             self.messages.warn(format_args!(
@@ -143,9 +143,12 @@ impl Session<'_> {
             ));
         };
         let patience = self.policy.lock_wait;
-        let got = match self.store().filter(|_| self.policy.write) {
-            Some(store) => store.lock(name, patience, waiting),
-            None => vcache_store::lock_named(&self.scratch_folders(), name, patience, waiting),
+        let in_cache =
+            self.store().filter(|_| self.policy.write).map(|store| store.lock(name, patience, waiting));
+        let got = match in_cache {
+            Some(Ok(got)) => Ok(got),
+            // A cache that can't be written to is no reason to do without.
+            _ => vcache_store::lock_named(&self.scratch_folders(), name, patience, waiting),
         };
         match got {
             Ok(None) => {
