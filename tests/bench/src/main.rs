@@ -104,10 +104,12 @@ impl Bench {
         self.root.join("work/out")
     }
 
-    /// A lane that makes a fresh destination before each call.
+    /// A lane that makes a fresh destination before each call, and lets the disk come to rest: else whoever comes after a
+    /// large copy pays for its write-back.
     fn fresh(&self, call: Call) -> Lane<'_> {
         Box::new(move |_| {
             let _ = fs::remove_file(self.out());
+            rustix::fs::sync();
             call.time()
         })
     }
