@@ -101,7 +101,7 @@ impl Layer {
     }
 
     /// `tmp/`, made when it is missing.
-    pub(crate) fn tmp_folder(&self) -> Result<std::path::PathBuf, Error> {
+    pub(crate) fn tmp_folder(&self) -> Result<PathBuf, Error> {
         let dir = self.layout.tmp();
         if !dir.is_dir() {
             self.shape.make_all(&dir, &dir).map_err(Error::io("make", &dir))?;

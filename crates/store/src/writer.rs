@@ -5,8 +5,8 @@
 //! that is killed leaves it to the sweep.
 //!
 //! Nothing is synced to disk. After a crash of the machine a blob may be short or hold zeros, and a record be empty; the
-//! check on the way out finds the one, the parser the other, and both are misses. Syncing would double what a small miss
-//! costs, and win back at most the downloads of the last half minute before the crash.
+//! check on the way out finds the one, the parser the other, and both are misses. Syncing would cost
+//! each small miss the better part of a millisecond, and win back at most the downloads of the last half minute before the crash.
 //!
 //! Invariant: a name under `blobs/` never stands for content that was not hashed to that name while it was written.
 
