@@ -47,6 +47,17 @@ impl Blob {
         &self.path
     }
 
+    /// Its open file, for whoever passes the content on to someone who checks it. Of the handle only `read_at` is to be
+    /// used: its position is shared.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Its BLAKE3 as a trusted user measured it when it was stored.
+    pub fn blake3(&self) -> Option<[u8; 32]> {
+        self.blake3
+    }
+
     /// Passes the content through `stage`, if any, and says whether it is what it claims to be.
     pub(crate) fn pass(&self, stage: Option<Stage<'_>>) -> Result<(), Error> {
         let mut check = Check::new(self.blake3);

@@ -106,7 +106,29 @@ impl Store {
         let record =
             Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
         let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
-        self.own.put_shared(&self.own.layout.record(key), text.as_bytes())
+        self.own.put_shared(&self.own.layout.record(key.kind(), &key.name()), text.as_bytes())
+    }
+
+    /// The record whose key has this name (64 hex digits), of whatever kind: how a peer asks, who sends no text.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is there and cannot be read.
+    pub fn lookup_named(&self, name: &str) -> Result<Option<(Kind, Record)>, Error> {
+        // What is no name is no path of ours either.
+        if name.parse::<Sha256Id>().is_err() {
+            return Ok(None);
+        }
+        for layer in self.layers() {
+            for kind in Kind::ALL {
+                if let Some((record, small)) = layer.record_named(kind, name)? {
+                    if layer.own {
+                        touch(&small.file, &small.metadata);
+                    }
+                    return Ok(Some((kind, record)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// All records of the own cache with their files, whoever wrote them, in no order that means anything.
@@ -132,16 +154,21 @@ impl Store {
 impl Layer {
     /// The later of the shared record and our own one beside it.
     fn record(&self, key: &Key) -> Result<Option<(Record, Small)>, Error> {
-        let path = self.layout.record(key);
-        let shared = self.record_at(&path, key)?;
-        let ours = self.record_at(&beside(&path, self.uid()), key)?;
+        self.record_named(key.kind(), &key.name())
+    }
+
+    fn record_named(&self, kind: Kind, name: &str) -> Result<Option<(Record, Small)>, Error> {
+        let path = self.layout.record(kind, name);
+        let shared = self.record_at(&path, kind, name)?;
+        let ours = self.record_at(&beside(&path, self.uid()), kind, name)?;
         Ok([shared, ours].into_iter().flatten().max_by_key(|(record, _)| record.fetched))
     }
 
-    fn record_at(&self, path: &Path, key: &Key) -> Result<Option<(Record, Small)>, Error> {
+    fn record_at(&self, path: &Path, kind: Kind, name: &str) -> Result<Option<(Record, Small)>, Error> {
         let Some(small) = self.read_trusted(path)? else { return Ok(None) };
         let record = serde_json::from_slice::<Record>(&small.content).ok();
-        Ok(record.filter(|record| record.key == key.text()).map(|record| (record, small)))
+        let is_it = |record: &Record| Key::of_text(kind, &record.key).name() == name;
+        Ok(record.filter(is_it).map(|record| (record, small)))
     }
 
     /// Any record file; `None` when it has just gone.

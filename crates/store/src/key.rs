@@ -17,13 +17,18 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for walks.
-    pub(crate) const ALL: [Self; 1] = [Self::Web];
+    pub const ALL: [Self; 1] = [Self::Web];
 
     /// The folder's name with the format version of its keys and records.
-    pub(crate) const fn bucket(self) -> &'static str {
+    pub const fn bucket(self) -> &'static str {
         match self {
             Self::Web => "web-v1",
         }
+    }
+
+    /// The kind whose folder has this name; none for a version that we do not know.
+    pub fn of_bucket(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.bucket() == name)
     }
 }
 
@@ -56,7 +61,12 @@ impl Key {
         &self.text
     }
 
-    /// The file name: 64 lower-case hex digits.
+    /// The key of this text in its family, as a record has it.
+    pub fn of_text(kind: Kind, text: &str) -> Self {
+        Self { kind, text: text.to_owned() }
+    }
+
+    /// The file name: 64 lower-case hex digits. Tiers have one room for all kinds, so texts of different kinds differ.
     pub fn name(&self) -> String {
         hex::encode(Sha256::digest(self.text.as_bytes()))
     }

@@ -18,7 +18,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Sha256Id;
-use crate::key::{Key, Kind};
+use crate::key::Kind;
 
 /// The format that this program writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -74,8 +74,9 @@ impl Layout {
         self.root.join("index").join(kind.bucket())
     }
 
-    pub(crate) fn record(&self, key: &Key) -> PathBuf {
-        sharded(self.index(key.kind()), &key.name())
+    /// `name`: of a key.
+    pub(crate) fn record(&self, kind: Kind, name: &str) -> PathBuf {
+        sharded(self.index(kind), name)
     }
 
     pub(crate) fn locks(&self) -> PathBuf {
