@@ -18,6 +18,7 @@ pub mod cache;
 pub mod child;
 pub mod exit;
 pub mod family;
+pub mod handover;
 pub mod host;
 pub mod journal;
 pub mod links;
