@@ -24,6 +24,7 @@ pub mod journal;
 pub mod links;
 pub mod message;
 pub mod mirrors;
+pub mod outbox;
 pub mod pins;
 pub mod policy;
 pub mod real_tool;
