@@ -3,6 +3,7 @@
 //! Commands that look at a cache never make one: a folder without the store's mark is told from a cache before it is
 //! opened, so that `vcache --cache ~ ls` leaves a home as it was.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -95,11 +96,20 @@ impl Context {
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let opened = cache::open(&self.host, &self.settings, false).with_context(|| {
-            format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
-        })?;
+        let variables = self.variables();
+        let clouds = |address| vcache_cloud::open(address, &variables);
+        let opened =
+            cache::open_with(&self.host, &self.settings, false, Some(&clouds)).with_context(|| {
+                format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
+            })?;
         opened.wrong.iter().for_each(output::warn);
         Ok(Some(opened.store))
+    }
+
+    /// The environment, as far as it is text: the clients of clouds look for their credentials in it.
+    pub(crate) fn variables(&self) -> Vec<vcache_cloud::Variable> {
+        let text = |(name, value): (&OsStr, &OsStr)| Some((name.to_str()?.into(), value.to_str()?.into()));
+        self.host.env_all().filter_map(text).collect()
     }
 }
 

@@ -20,8 +20,8 @@ const DROPPED_FOR: Duration = Duration::from_secs(600);
 
 /// A tier with its record of failures.
 #[derive(Debug)]
-pub(crate) struct Watched<T> {
-    tier: T,
+pub(crate) struct Watched {
+    tier: Box<dyn Tier>,
     markers: Option<PathBuf>,
     /// By this process, where there is no folder to count in.
     failures: AtomicU64,
@@ -34,8 +34,8 @@ pub(crate) struct Watched<T> {
 #[error("failed {DROPPED_AFTER} times and is not asked for the next {} minutes", DROPPED_FOR.as_secs() / 60)]
 struct Dropped(#[source] TierError);
 
-impl<T: Tier> Watched<T> {
-    pub(crate) fn new(tier: T, markers: Option<&Path>) -> Self {
+impl Watched {
+    pub(crate) fn new(tier: Box<dyn Tier>, markers: Option<&Path>) -> Self {
         let watched = Self {
             tier,
             markers: markers.map(Path::to_owned),
@@ -61,11 +61,15 @@ impl<T: Tier> Watched<T> {
     }
 
     /// Asks the tier, unless it is dropped.
-    fn ask<A>(&self, nothing: A, what: impl FnOnce(&T) -> Result<A, TierError>) -> Result<A, TierError> {
+    fn ask<A>(
+        &self,
+        nothing: A,
+        what: impl FnOnce(&dyn Tier) -> Result<A, TierError>,
+    ) -> Result<A, TierError> {
         if self.given_up.load(Ordering::Relaxed) {
             return Ok(nothing);
         }
-        match what(&self.tier) {
+        match what(self.tier.as_ref()) {
             Ok(answer) => {
                 self.worked();
                 Ok(answer)
@@ -104,7 +108,7 @@ impl<T: Tier> Watched<T> {
 #[error("is not asked at present, since it failed too often")]
 struct NotAsked;
 
-impl<T: Tier> Tier for Watched<T> {
+impl Tier for Watched {
     fn name(&self) -> &str {
         self.tier.name()
     }

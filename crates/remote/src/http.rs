@@ -58,7 +58,7 @@ impl Http {
         let base = match &address.location {
             Location::Http(base) => base.clone(),
             // The name does not matter to a server on a socket.
-            Location::Socket(_) | Location::Folder(_) => "http://localhost".to_owned(),
+            _ => "http://localhost".to_owned(),
         };
         let secret = address.secret.clone().or_else(|| credentials.find(&address.name).cloned());
         Self { address, base, secret, client: OnceCell::new() }
@@ -77,7 +77,7 @@ impl Http {
                     Location::Socket(path) => builder.unix_socket(path.clone()).build(),
                     // Reading the system's certificates costs more than the request.
                     Location::Http(base) if base.starts_with("http:") => builder.tls_certs_only([]).build(),
-                    Location::Http(_) | Location::Folder(_) => builder.build(),
+                    _ => builder.build(),
                 }
             })
             .map_err(Into::into)

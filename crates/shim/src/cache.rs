@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vcache_remote::Credentials;
+use vcache_remote::{Clouds, Credentials};
 use vcache_store::{Config, Keeping, OpenError, Store};
 
 use crate::settings::Origin;
@@ -58,6 +58,19 @@ pub struct Opened {
 /// # Errors
 /// [`Unusable`]; the caller warns and goes on without a cache.
 pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened, Unusable> {
+    open_with(host, settings, read_only, None)
+}
+
+/// As [`open`], for whoever speaks to clouds.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    host: &Host,
+    settings: &Settings,
+    read_only: bool,
+    clouds: Option<Clouds<'_>>,
+) -> Result<Opened, Unusable> {
     let (dir, origin) = directory(host, settings).ok_or(Unusable::NoDirectory)?;
     let lower =
         settings.get("VCACHE_LOWER").split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect();
@@ -74,7 +87,8 @@ pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened,
         "" => Vec::new(),
         addresses => {
             let credentials = credentials(host, settings, &mut wrong);
-            let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, Some(&dir.join("tmp")));
+            let (tiers, errors) =
+                vcache_remote::tiers(addresses, &credentials, Some(&dir.join("tmp")), clouds);
             let origin = settings.origin("VCACHE_REMOTE");
             wrong
                 .extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));
