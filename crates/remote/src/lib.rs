@@ -20,7 +20,6 @@ mod health;
 mod http;
 pub mod wire;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use vcache_store::Tier;
@@ -28,32 +27,32 @@ use vcache_store::Tier;
 pub use crate::address::{Address, AddressError, Location};
 pub use crate::credentials::Credentials;
 pub use crate::flush::{Flushed, flush, is_being_flushed};
+pub use crate::health::Watch;
 
-/// The tiers of `VCACHE_REMOTE`, and a line for each that makes no sense. `markers`: the folder in which processes tell each other of
-/// tiers that do not work.
+/// The tiers of `VCACHE_REMOTE`, and a line for each that makes no sense.
 pub fn tiers(
     addresses: &str,
     credentials: &Credentials,
-    markers: Option<&Path>,
+    watch: &Watch,
 ) -> (Vec<Arc<dyn Tier>>, Vec<AddressError>) {
     let (mut tiers, mut wrong) = (Vec::<Arc<dyn Tier>>::new(), Vec::new());
     for text in addresses.split_ascii_whitespace() {
         match text.parse::<Address>() {
-            Ok(address) => tiers.push(tier(address, credentials, markers)),
+            Ok(address) => tiers.push(tier(address, credentials, watch)),
             Err(error) => wrong.push(error),
         }
     }
     (tiers, wrong)
 }
 
-fn tier(address: Address, credentials: &Credentials, markers: Option<&Path>) -> Arc<dyn Tier> {
+fn tier(address: Address, credentials: &Credentials, watch: &Watch) -> Arc<dyn Tier> {
     match &address.location {
         Location::Folder(dir) => {
             let dir = dir.clone();
-            Arc::new(health::Watched::new(folder::Folder::new(address, dir), markers))
+            Arc::new(health::Watched::new(folder::Folder::new(address, dir), watch.clone()))
         }
         Location::Http { .. } | Location::Socket(_) => {
-            Arc::new(health::Watched::new(http::Http::new(address, credentials), markers))
+            Arc::new(health::Watched::new(http::Http::new(address, credentials), watch.clone()))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vcache_remote::Credentials;
+use vcache_remote::{Credentials, Watch};
 use vcache_store::{Config, Keeping, OpenError, Store};
 
 use crate::settings::Origin;
@@ -53,18 +53,29 @@ pub struct Opened {
     pub wrong: Vec<String>,
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// A build, or a command that changes the cache.
+    ReadWrite,
+    /// Nothing is stored, and nothing made.
+    ReadOnly,
+    /// Sending beside a build: nobody would hear that a tier is given up, so failures are left for others to count.
+    Unheard,
+}
+
 /// Opens the store. It is made where it is missing, unless it is only to be read. Tiers are not asked yet.
 ///
 /// # Errors
 /// [`Unusable`]; the caller warns and goes on without a cache.
-pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened, Unusable> {
+pub fn open(host: &Host, settings: &Settings, what_for: Use) -> Result<Opened, Unusable> {
     let (dir, origin) = directory(host, settings).ok_or(Unusable::NoDirectory)?;
     let lower =
         settings.get("VCACHE_LOWER").split(':').filter(|p| !p.is_empty()).map(PathBuf::from).collect();
     let trusted_uids =
         settings.get("VCACHE_TRUSTED_UIDS").split(',').filter_map(|u| u.trim().parse().ok()).collect();
     let keeping = match origin {
-        _ if read_only => Keeping::Nowhere,
+        _ if what_for == Use::ReadOnly => Keeping::Nowhere,
         // What is kept on this file system would become part of the image.
         Origin::HandedOver => Keeping::Tiers,
         _ => Keeping::Here,
@@ -74,7 +85,8 @@ pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened,
         "" => Vec::new(),
         addresses => {
             let credentials = credentials(host, settings, &mut wrong);
-            let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, Some(&dir.join("tmp")));
+            let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };
+            let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, &watch);
             let origin = settings.origin("VCACHE_REMOTE");
             wrong
                 .extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));

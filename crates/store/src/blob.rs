@@ -99,7 +99,7 @@ impl Blob {
         }
     }
 
-    pub(crate) fn from_tier(self, name: &str) -> Self {
+    pub(crate) fn coming_from(self, name: &str) -> Self {
         Self { tier: Some(name.to_owned()), ..self }
     }
 

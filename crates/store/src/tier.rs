@@ -156,7 +156,7 @@ impl Store {
         let mut incoming = self.of_tier(tier.as_ref(), tier.content(id))?;
         if self.keeping == Keeping::Here {
             match self.take_in(&mut incoming, id, digest) {
-                Ok(blob) => return Some(blob.from_tier(tier.name())),
+                Ok(blob) => return Some(blob.coming_from(tier.name())),
                 Err(Taken::Wrong(source)) => {
                     tier.blame(id);
                     self.note_trouble(tier.as_ref(), source);
