@@ -1,9 +1,12 @@
 //! The cache that settings name: its directory, the tiers behind it, and the store over both.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use vcache_remote::{Credentials, Watch};
-use vcache_store::{Config, Keeping, OpenError, Store};
+pub use vcache_remote::Watch;
+
+use vcache_remote::Credentials;
+use vcache_store::{Config, Keeping, OpenError, Store, Tier};
 
 use crate::settings::Origin;
 use crate::{Host, Settings};
@@ -80,20 +83,23 @@ pub fn open(host: &Host, settings: &Settings, what_for: Use) -> Result<Opened, U
         Origin::HandedOver => Keeping::Tiers,
         _ => Keeping::Here,
     };
-    let mut wrong = Vec::new();
-    let tiers = match settings.get("VCACHE_REMOTE") {
-        "" => Vec::new(),
-        addresses => {
-            let credentials = credentials(host, settings, &mut wrong);
-            let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };
-            let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, &watch);
-            let origin = settings.origin("VCACHE_REMOTE");
-            wrong
-                .extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));
-            tiers
-        }
-    };
+    let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };
+    let (tiers, wrong) = tiers(host, settings, &watch);
     Ok(Opened { store: Store::open(&Config { dir, lower, trusted_uids, keeping, tiers })?, wrong })
+}
+
+/// The second tiers that are set, and what is wrong with the settings, a line each. Nothing is asked yet.
+pub fn tiers(host: &Host, settings: &Settings, watch: &Watch) -> (Vec<Arc<dyn Tier>>, Vec<String>) {
+    let addresses = settings.get("VCACHE_REMOTE");
+    if addresses.is_empty() {
+        return Default::default();
+    }
+    let mut wrong = Vec::new();
+    let credentials = credentials(host, settings, &mut wrong);
+    let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, watch);
+    let origin = settings.origin("VCACHE_REMOTE");
+    wrong.extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));
+    (tiers, wrong)
 }
 
 fn credentials(host: &Host, settings: &Settings, wrong: &mut Vec<String>) -> Credentials {

@@ -53,7 +53,7 @@ mod outbox;
 mod pump;
 mod secrets;
 mod sweep;
-mod tier;
+pub mod tier;
 pub mod verify;
 mod writer;
 
