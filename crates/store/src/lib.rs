@@ -23,7 +23,7 @@
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
 //! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `sweep`, `usage`, [`gc`], [`verify`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -52,6 +52,7 @@ mod open;
 mod pump;
 mod secrets;
 mod sweep;
+mod usage;
 pub mod verify;
 mod writer;
 
@@ -67,6 +68,7 @@ pub use crate::key::{Key, Kind};
 pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
 pub use crate::open::Config;
 pub use crate::secrets::public_url;
+pub use crate::usage::Usage;
 pub use crate::writer::{BlobWriter, Ingested};
 
 use crate::layer::Layer;
