@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, flush, gc, generate, hooks, ls, run, stats, verify};
+use crate::commands::{config, doctor, explain, flush, gc, generate, hooks, ls, run, serve, stats, verify};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that neither break nor drift
@@ -29,6 +29,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(run::Run),
+    Serve(serve::Serve),
     Explain(explain::Explain),
     Stats(stats::Stats),
     Ls(ls::Ls),
@@ -51,6 +52,7 @@ impl Cli {
         let context = Context::new(host, self.cache.as_deref());
         match self.command {
             Command::Run(command) => command.run(&context),
+            Command::Serve(command) => command.run(&context),
             Command::Explain(command) => command.run(&context),
             Command::Stats(command) => command.run(&context),
             Command::Ls(command) => command.run(&context),

@@ -23,7 +23,7 @@
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
 //! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, [`Tier`], `outbox`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, [`Tier`], `outbox`, `lock`, `events`, `sweep`, `usage`, [`gc`], [`verify`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -54,6 +54,7 @@ mod pump;
 mod secrets;
 mod sweep;
 pub mod tier;
+mod usage;
 pub mod verify;
 mod writer;
 
@@ -71,6 +72,7 @@ pub use crate::open::{Config, Keeping};
 pub use crate::outbox::Waiting;
 pub use crate::secrets::public_url;
 pub use crate::tier::{Incoming, Tier, TierError};
+pub use crate::usage::Usage;
 pub use crate::writer::{BlobWriter, Ingested};
 
 use crate::layer::Layer;

@@ -9,5 +9,6 @@ pub(crate) mod generate;
 pub(crate) mod hooks;
 pub(crate) mod ls;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod verify;
