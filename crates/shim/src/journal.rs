@@ -56,6 +56,9 @@ pub struct Event {
     /// Milliseconds from the start of the call.
     #[serde(default)]
     pub ms: u64,
+    /// The image that was being built, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Writes the events of one call.
@@ -89,6 +92,7 @@ impl Journal {
             url: None,
             bytes: 0,
             ms: self.started.elapsed().as_millis() as u64,
+            image: None,
         }
     }
 

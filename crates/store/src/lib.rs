@@ -22,8 +22,8 @@
 //! ```
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
-//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
+//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer`, `ingest` and `stage` (in), `blob` and `materialise` (out),
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `listing`, `sweep`, [`gc`], [`verify`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -44,6 +44,7 @@ mod inventory;
 mod key;
 mod layer;
 mod layout;
+mod listing;
 mod lock;
 mod lower;
 mod materialise;
@@ -51,6 +52,7 @@ mod meta;
 mod open;
 mod pump;
 mod secrets;
+mod stage;
 mod sweep;
 pub mod verify;
 mod writer;
@@ -64,9 +66,11 @@ pub use crate::error::{Error, OpenError};
 pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
+pub use crate::listing::{Listed, Listing};
 pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
 pub use crate::open::Config;
 pub use crate::secrets::public_url;
+pub use crate::stage::{Publication, Stage, Staged};
 pub use crate::writer::{BlobWriter, Ingested};
 
 use crate::layer::Layer;

@@ -46,14 +46,7 @@ impl Store {
     pub fn writer(&self, want_md5: bool) -> Result<BlobWriter, Error> {
         let tmp = self.own.temporary()?;
         self.own.sweep_tmp_hourly();
-        Ok(BlobWriter {
-            layer: Arc::clone(&self.own),
-            tmp,
-            sha256: Sha256::new(),
-            blake3: Box::default(),
-            md5: want_md5.then(Md5::new),
-            size: 0,
-        })
+        Ok(BlobWriter::into(tmp, &self.own, want_md5))
     }
 }
 
@@ -76,6 +69,23 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
+    /// Writes to an empty temporary file on the cache's file system.
+    pub(crate) fn into(tmp: NamedTempFile, layer: &Arc<Layer>, want_md5: bool) -> Self {
+        Self {
+            layer: Arc::clone(layer),
+            tmp,
+            sha256: Sha256::new(),
+            blake3: Box::default(),
+            md5: want_md5.then(Md5::new),
+            size: 0,
+        }
+    }
+
+    /// The file in the making, to be named when it can't be written.
+    pub fn path(&self) -> &Path {
+        self.tmp.path()
+    }
+
     /// Ends the stream. The content is not published yet.
     ///
     /// # Errors
