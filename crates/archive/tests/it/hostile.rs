@@ -111,7 +111,7 @@ fn members_that_do_not_belong() {
         (vec![manifest(), Member { size: 2, data: b"ab".to_vec(), ..abc() }], "of 3 bytes was expected"),
         (vec![manifest(), Member { size: u64::MAX, ..abc() }], ""),
         (vec![manifest(), Member { data: b"abd".to_vec(), ..abc() }], "its sha256 is"),
-        (vec![manifest(), Member { data: b"abc\0\0".repeat(4000), ..abc() }], "its sha256 is"),
+        (vec![manifest(), Member { data: b"abc".repeat(4000), ..abc() }], ""),
     ] {
         check_refused(&pack(&tar(&members)), says);
     }
