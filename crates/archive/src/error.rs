@@ -18,6 +18,9 @@ pub enum Error {
     /// The archive can't be written.
     #[error("the archive can't be written")]
     Write(#[source] io::Error),
+    /// The file in which a log's chunks wait can't be written or read.
+    #[error("the file in which the chunks of the log wait can't be used")]
+    Spool(#[source] io::Error),
     /// The manifest is not one, or contradicts itself.
     #[error("its manifest is refused: {0}")]
     Manifest(String),

@@ -19,7 +19,7 @@
 
 mod destination;
 mod error;
-
+pub mod log;
 mod manifest;
 mod read;
 mod select;

@@ -52,6 +52,11 @@ pub fn manifest_of(input: &mut dyn Read) -> Result<Manifest, Error> {
     Ok(first(&mut tar.entries().map_err(Error::Read)?.raw(true))?.0)
 }
 
+/// A manifest that is compressed on its own.
+pub(crate) fn compressed_manifest(input: impl io::BufRead) -> Result<Manifest, Error> {
+    Manifest::read(&mut decoder(input).map_err(Error::Read)?)
+}
+
 /// Reads all members; returns the manifest and the length of the tar, in bytes.
 fn members(input: &mut dyn Read, taker: &mut dyn Taker) -> Result<(Manifest, u64), Error> {
     let mut tar = tar::Archive::new(input);

@@ -39,6 +39,17 @@ pub struct Report {
     pub records_held: u64,
 }
 
+impl Report {
+    pub(crate) fn add(&mut self, other: &Report) {
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+        self.blobs_held += other.blobs_held;
+        self.bytes_held += other.bytes_held;
+        self.records += other.records;
+        self.records_held += other.records_held;
+    }
+}
+
 /// Takes an archive in.
 ///
 /// # Errors

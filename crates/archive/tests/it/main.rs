@@ -3,5 +3,6 @@
 
 mod cache;
 mod hostile;
+mod logs;
 mod roundtrip;
 mod selections;
