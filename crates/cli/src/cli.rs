@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, gc, generate, hooks, ls, run, stats, verify};
+use crate::commands::{config, doctor, explain, export, gc, generate, hooks, import, ls, run, stats, verify};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that neither break nor drift
@@ -34,6 +34,8 @@ enum Command {
     Ls(ls::Ls),
     Verify(verify::Verify),
     Gc(gc::Gc),
+    Export(export::Export),
+    Import(import::Import),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -55,6 +57,8 @@ impl Cli {
             Command::Ls(command) => command.run(&context),
             Command::Verify(command) => command.run(&context),
             Command::Gc(command) => command.run(&context),
+            Command::Export(command) => command.run(&context),
+            Command::Import(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Hooks(command) => command.run(&context),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use vcache_shim::{Host, Origin, Settings, cache};
 use vcache_store::Store;
 
-use crate::output;
+use crate::{files, output};
 
 /// The surroundings of one command.
 pub(crate) struct Context {
@@ -99,6 +99,34 @@ impl Context {
             format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
         })?;
         Ok(Some(store))
+    }
+}
+
+impl Context {
+    /// The store, to be looked at; where no cache has been made yet, an empty one, that is not made either.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn store_or_empty(&self) -> Result<Store> {
+        match self.store()? {
+            Some(store) => Ok(store),
+            None => Ok(cache::open(&self.host, &self.settings, true)?),
+        }
+    }
+
+    /// The store, made where there is none yet.
+    ///
+    /// # Errors
+    /// No setting leads to a directory; it holds something else; it can't be made or opened.
+    pub(crate) fn store_to_fill(&self) -> Result<Store> {
+        let Some(CacheDir { path, why }) = self.cache_dir() else {
+            bail!("no cache directory: give --cache DIR, or set VCACHE_DIR or HOME");
+        };
+        if !is_cache(&path) && !files::entries(&path).is_empty() {
+            bail!("{}: is not a cache ({why}), and not empty; name an empty folder or a new one", path.display());
+        }
+        cache::open(&self.host, &self.settings, false)
+            .with_context(|| format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display()))
     }
 }
 
