@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, flush, gc, generate, hooks, ls, run, serve, stats, verify};
+use crate::commands::{
+    config, doctor, explain, export, flush, gc, generate, hooks, import, ls, run, serve, stats, verify,
+};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that neither break nor drift
@@ -36,6 +38,8 @@ enum Command {
     Verify(verify::Verify),
     Gc(gc::Gc),
     Flush(flush::Flush),
+    Export(export::Export),
+    Import(import::Import),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -59,6 +63,8 @@ impl Cli {
             Command::Verify(command) => command.run(&context),
             Command::Flush(command) => command.run(&context),
             Command::Gc(command) => command.run(&context),
+            Command::Export(command) => command.run(&context),
+            Command::Import(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Hooks(command) => command.run(&context),

@@ -10,7 +10,7 @@ use vcache_shim::cache::Use;
 use vcache_shim::{Host, Origin, Settings, cache};
 use vcache_store::Store;
 
-use crate::output;
+use crate::{files, output};
 
 /// The surroundings of one command.
 pub(crate) struct Context {
@@ -96,11 +96,48 @@ impl Context {
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let opened = cache::open(&self.host, &self.settings, Use::ReadWrite).with_context(|| {
-            format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
+        self.open(Use::ReadWrite).map(Some)
+    }
+
+    /// The store, to be looked at; where no cache has been made yet, an empty one, that is not made either.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn store_or_empty(&self) -> Result<Store> {
+        match self.store()? {
+            Some(store) => Ok(store),
+            None => self.open(Use::ReadOnly),
+        }
+    }
+
+    /// The store, made where there is none yet.
+    ///
+    /// # Errors
+    /// No setting leads to a directory; it holds something else; it can't be made or opened.
+    pub(crate) fn store_to_fill(&self) -> Result<Store> {
+        if let Some(CacheDir { path, why }) = self.cache_dir()
+            && !is_cache(&path)
+            && !files::entries(&path).is_empty()
+        {
+            let path = path.display();
+            bail!("{path}: is not a cache ({why}), and not empty; name an empty folder or a new one");
+        }
+        self.open(Use::ReadWrite)
+    }
+
+    /// The store; what is wrong with the settings of its tiers is said.
+    ///
+    /// # Errors
+    /// It can't be opened, or made.
+    pub(crate) fn open(&self, what_for: Use) -> Result<Store> {
+        let opened = cache::open(&self.host, &self.settings, what_for).with_context(|| {
+            let dir = self
+                .cache_dir()
+                .map_or_else(|| "nowhere".to_owned(), |dir| format!("{} ({})", dir.path.display(), dir.why));
+            format!("the cache at {dir} can't be used; try: vcache doctor")
         })?;
         opened.wrong.iter().for_each(output::warn);
-        Ok(Some(opened.store))
+        Ok(opened.store)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use vcache_server::{Config, Listen, Server, Token};
-use vcache_shim::cache::{self, Use};
+use vcache_shim::cache::Use;
 
 use crate::context::Context;
 use crate::{files, output, units};
@@ -50,9 +50,7 @@ impl Serve {
             Token::parse(&files::read(&file)?).with_context(|| file.display().to_string())
         });
         let what_for = if self.read_only { Use::ReadOnly } else { Use::ReadWrite };
-        let opened = cache::open(&context.host, &context.settings, what_for)
-            .context("the cache can't be used; try: vcache doctor")?;
-        opened.wrong.iter().for_each(output::warn);
+        let store = context.open(what_for)?;
         let config = Config {
             listen: self.listen,
             token: token.transpose()?,
@@ -64,7 +62,7 @@ impl Serve {
                 .iter()
                 .any(|name| !context.settings.get(name).is_empty()),
         };
-        let server = Server::bind(config, opened.store)?;
+        let server = Server::bind(config, store)?;
         output::print(&format!("{}\n", server.address()))?;
         server.run(self.until_stdin_closes);
         Ok(ExitCode::SUCCESS)
