@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, flush, gc, generate, hooks, ls, run, stats, verify};
+use crate::commands::{
+    config, doctor, explain, export, flush, gc, generate, hooks, import, ls, run, serve, stats, verify,
+};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that neither break nor drift
@@ -29,12 +31,15 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(run::Run),
+    Serve(serve::Serve),
     Explain(explain::Explain),
     Stats(stats::Stats),
     Ls(ls::Ls),
     Verify(verify::Verify),
     Gc(gc::Gc),
     Flush(flush::Flush),
+    Export(export::Export),
+    Import(import::Import),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -51,12 +56,15 @@ impl Cli {
         let context = Context::new(host, self.cache.as_deref());
         match self.command {
             Command::Run(command) => command.run(&context),
+            Command::Serve(command) => command.run(&context),
             Command::Explain(command) => command.run(&context),
             Command::Stats(command) => command.run(&context),
             Command::Ls(command) => command.run(&context),
             Command::Verify(command) => command.run(&context),
             Command::Flush(command) => command.run(&context),
             Command::Gc(command) => command.run(&context),
+            Command::Export(command) => command.run(&context),
+            Command::Import(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Hooks(command) => command.run(&context),

@@ -7,10 +7,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use vcache_remote::Address;
+use vcache_shim::cache::Use;
 use vcache_shim::{Host, Origin, Settings, cache};
-use vcache_store::Store;
+use vcache_store::{Store, Tier};
 
-use crate::output;
+use crate::{files, output};
 
 /// The surroundings of one command.
 pub(crate) struct Context {
@@ -96,20 +98,58 @@ impl Context {
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let variables = self.variables();
-        let clouds = |address| vcache_cloud::open(address, &variables);
-        let opened =
-            cache::open_with(&self.host, &self.settings, false, Some(&clouds)).with_context(|| {
-                format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
-            })?;
-        opened.wrong.iter().for_each(output::warn);
-        Ok(Some(opened.store))
+        self.open(Use::ReadWrite).map(Some)
     }
 
-    /// The environment, as far as it is text: the clients of clouds look for their credentials in it.
-    pub(crate) fn variables(&self) -> Vec<vcache_cloud::Variable> {
+    /// The store, to be looked at; where no cache has been made yet, an empty one, that is not made either.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub(crate) fn store_or_empty(&self) -> Result<Store> {
+        match self.store()? {
+            Some(store) => Ok(store),
+            None => self.open(Use::ReadOnly),
+        }
+    }
+
+    /// The store, made where there is none yet.
+    ///
+    /// # Errors
+    /// No setting leads to a directory; it holds something else; it can't be made or opened.
+    pub(crate) fn store_to_fill(&self) -> Result<Store> {
+        if let Some(CacheDir { path, why }) = self.cache_dir()
+            && !is_cache(&path)
+            && !files::entries(&path).is_empty()
+        {
+            let path = path.display();
+            bail!("{path}: is not a cache ({why}), and not empty; name an empty folder or a new one");
+        }
+        self.open(Use::ReadWrite)
+    }
+
+    /// The store; what is wrong with the settings of its tiers is said.
+    ///
+    /// # Errors
+    /// It can't be opened, or made.
+    pub(crate) fn open(&self, what_for: Use) -> Result<Store> {
+        let clouds = self.clouds();
+        let opened =
+            cache::open_with(&self.host, &self.settings, what_for, Some(&clouds)).with_context(|| {
+                let dir = self.cache_dir().map_or_else(
+                    || "nowhere".to_owned(),
+                    |dir| format!("{} ({})", dir.path.display(), dir.why),
+                );
+                format!("the cache at {dir} can't be used; try: vcache doctor")
+            })?;
+        opened.wrong.iter().for_each(output::warn);
+        Ok(opened.store)
+    }
+
+    /// What makes tiers of buckets. Their clients look for credentials in the environment, as far as it is text.
+    pub(crate) fn clouds(&self) -> impl Fn(Address) -> Box<dyn Tier> + use<> {
         let text = |(name, value): (&OsStr, &OsStr)| Some((name.to_str()?.into(), value.to_str()?.into()));
-        self.host.env_all().filter_map(text).collect()
+        let variables: Vec<vcache_cloud::Variable> = self.host.env_all().filter_map(text).collect();
+        move |address| vcache_cloud::open(address, &variables)
     }
 }
 

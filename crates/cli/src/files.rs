@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,33 @@ pub(crate) fn version_files(folder: &Path) -> Result<Vec<PathBuf>> {
 pub(crate) fn entries(folder: &Path) -> Vec<(PathBuf, fs::Metadata)> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().filter_map(|e| Some((e.path(), e.metadata().ok()?))).collect()
+}
+
+/// A file to be read, or standard input for `-`.
+///
+/// # Errors
+/// It can't be opened.
+pub(crate) fn input(path: &Path) -> Result<File> {
+    if path == Path::new("-") {
+        return duplicate(io::stdin().as_fd()).context("standard input can't be used");
+    }
+    let file = File::open(path).with_context(|| format!("{}: can't be read", path.display()))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        bail!("{}: is a folder", path.display());
+    }
+    Ok(file)
+}
+
+/// Standard output without the buffer that looks for ends of lines.
+///
+/// # Errors
+/// It is closed.
+pub(crate) fn raw_stdout() -> Result<File> {
+    duplicate(io::stdout().as_fd()).context("standard output can't be used")
+}
+
+fn duplicate(fd: BorrowedFd<'_>) -> io::Result<File> {
+    fd.try_clone_to_owned().map(File::from)
 }
 
 /// A file in `folder` that is gone when the value is.

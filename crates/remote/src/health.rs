@@ -2,12 +2,13 @@
 //! by a time-out for each of its requests.
 //!
 //! All processes that share a cache count together: in a file in its `tmp/` to which each failure adds a byte. From [`DROPPED_AFTER`] on the tier
-//! is as good as empty, until [`DROPPED_FOR`] after the last failure one process tries again. A success takes the file away.
+//! is as good as empty, until [`DROPPED_FOR`] after the last failure one process tries again. An answer that makes sense takes the file
+//! away; that some content came is none yet.
 //! What a tier gave under a wrong name is noted there as well, so that it is put there anew.
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -18,13 +19,24 @@ const DROPPED_AFTER: u64 = 3;
 /// The rest of a build, as far as anyone can tell; then it is tried once more.
 const DROPPED_FOR: Duration = Duration::from_secs(600);
 
+/// How processes tell each other of tiers that do not work.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// A folder for small files. Where it is not there or can't be written each process counts for itself.
+    pub markers: PathBuf,
+    /// Whether the failures of this process count for others.
+    pub counts: bool,
+}
+
 /// A tier with its record of failures.
 #[derive(Debug)]
 pub(crate) struct Watched {
     tier: Box<dyn Tier>,
-    markers: Option<PathBuf>,
-    /// By this process, where there is no folder to count in.
+    watch: Watch,
+    /// Of this process.
     failures: AtomicU64,
+    /// Others have counted some before.
+    found_failures: bool,
     /// This process has said that the tier is dropped, or found it so.
     given_up: AtomicBool,
 }
@@ -35,29 +47,19 @@ pub(crate) struct Watched {
 struct Dropped(#[source] TierError);
 
 impl Watched {
-    pub(crate) fn new(tier: Box<dyn Tier>, markers: Option<&Path>) -> Self {
-        let watched = Self {
-            tier,
-            markers: markers.map(Path::to_owned),
-            failures: AtomicU64::new(0),
-            given_up: AtomicBool::new(false),
-        };
-        watched.given_up.store(watched.is_dropped(), Ordering::Relaxed);
-        watched
-    }
-
-    fn marker(&self, what: &str) -> Option<PathBuf> {
-        let name = Sha256Id::of(self.tier.name().as_bytes()).to_string();
-        Some(self.markers.as_ref()?.join(format!("tier-{}-{what}", &name[..16])))
-    }
-
-    fn is_dropped(&self) -> bool {
-        let Some(marker) = self.marker("failures").and_then(|path| path.symlink_metadata().ok()) else {
-            return false;
-        };
+    pub(crate) fn new(tier: Box<dyn Tier>, watch: Watch) -> Self {
+        let (failures, given_up) = (AtomicU64::new(0), AtomicBool::new(false));
+        let watched = Self { tier, watch, failures, found_failures: false, given_up };
+        let Ok(found) = watched.marker("failures").symlink_metadata() else { return watched };
         let recent =
-            || marker.modified().is_ok_and(|then| then.elapsed().is_ok_and(|since| since < DROPPED_FOR));
-        marker.len() >= DROPPED_AFTER && recent()
+            || found.modified().is_ok_and(|then| then.elapsed().is_ok_and(|since| since < DROPPED_FOR));
+        let given_up = AtomicBool::new(found.len() >= DROPPED_AFTER && recent());
+        Self { found_failures: true, given_up, ..watched }
+    }
+
+    fn marker(&self, what: &str) -> PathBuf {
+        let name = Sha256Id::of(self.tier.name().as_bytes()).to_string();
+        self.watch.markers.join(format!("tier-{}-{what}", &name[..16]))
     }
 
     /// Asks the tier, unless it is dropped.
@@ -70,34 +72,35 @@ impl Watched {
             return Ok(nothing);
         }
         match what(self.tier.as_ref()) {
-            Ok(answer) => {
-                self.worked();
-                Ok(answer)
-            }
             Err(error) if self.failed() >= DROPPED_AFTER => {
                 self.given_up.store(true, Ordering::Relaxed);
                 Err(Dropped(error).into())
             }
-            Err(error) => Err(error),
+            other => other,
         }
     }
 
     fn worked(&self) {
-        if self.failures.swap(0, Ordering::Relaxed) > 0
-            && let Some(marker) = self.marker("failures")
-        {
-            let _ = std::fs::remove_file(marker);
+        if self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let in_a_row = self.failures.swap(0, Ordering::Relaxed) > 0 || self.found_failures;
+        if in_a_row && self.watch.counts {
+            let _ = std::fs::remove_file(self.marker("failures"));
         }
     }
 
     /// How many failures that makes.
     fn failed(&self) -> u64 {
         let own = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if !self.watch.counts {
+            return own;
+        }
         let append = || {
-            let mut file =
-                OpenOptions::new().append(true).create(true).open(self.marker("failures")?).ok()?;
-            file.write_all(b".").ok()?;
-            Some(file.metadata().ok()?.len())
+            let path = self.marker("failures");
+            let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+            file.write_all(b".")?;
+            std::io::Result::Ok(file.metadata()?.len())
         };
         append().unwrap_or(own)
     }
@@ -122,7 +125,7 @@ impl Tier for Watched {
     }
 
     fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
-        self.ask(None, |tier| tier.record(key))
+        self.ask(None, |tier| tier.record(key)).inspect(|_| self.worked())
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {
@@ -134,17 +137,15 @@ impl Tier for Watched {
     }
 
     fn has_content(&self, id: &Sha256Id) -> Result<bool, TierError> {
-        if self.marker(&id.to_string()).is_some_and(|marker| marker.exists()) {
+        if self.marker(&id.to_string()).exists() {
             return Ok(false);
         }
-        self.ask(false, |tier| tier.has_content(id))
+        self.ask(false, |tier| tier.has_content(id)).inspect(|_| self.worked())
     }
 
     fn put_content(&self, blob: &Blob) -> Result<(), TierError> {
         self.ask(Err(NotAsked), |tier| tier.put_content(blob).map(Ok))??;
-        if let Some(marker) = self.marker(&blob.id().to_string()) {
-            let _ = std::fs::remove_file(marker);
-        }
+        let _ = std::fs::remove_file(self.marker(&blob.id().to_string()));
         Ok(())
     }
 
@@ -163,9 +164,6 @@ impl Tier for Watched {
     }
 
     fn blame(&self, id: &Sha256Id) {
-        if let Some(marker) = self.marker(&id.to_string()) {
-            let _ = std::fs::write(marker, b"");
-        }
-        self.failed();
+        let _ = std::fs::write(self.marker(&id.to_string()), b"");
     }
 }

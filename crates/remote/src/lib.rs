@@ -22,7 +22,6 @@ mod health;
 mod http;
 pub mod wire;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use vcache_store::Tier;
@@ -30,22 +29,22 @@ use vcache_store::Tier;
 pub use crate::address::{Address, AddressError, Cloud, Location};
 pub use crate::credentials::Credentials;
 pub use crate::flush::{Flushed, flush, is_being_flushed};
+pub use crate::health::Watch;
 
 /// Makes a tier of a bucket. The client that this needs is large, so `vcache` has one, and a shim has not.
 pub type Clouds<'a> = &'a dyn Fn(Address) -> Box<dyn Tier>;
 
-/// The tiers of `VCACHE_REMOTE`, and a line for each that makes no sense. `markers`: the folder in which processes tell each other of
-/// tiers that do not work. `clouds`: for whoever speaks to clouds.
+/// The tiers of `VCACHE_REMOTE`, and a line for each that makes no sense. `clouds`: for whoever speaks to clouds.
 pub fn tiers(
     addresses: &str,
     credentials: &Credentials,
-    markers: Option<&Path>,
+    watch: &Watch,
     clouds: Option<Clouds<'_>>,
 ) -> (Vec<Arc<dyn Tier>>, Vec<AddressError>) {
     let (mut tiers, mut wrong) = (Vec::<Arc<dyn Tier>>::new(), Vec::new());
     for text in addresses.split_ascii_whitespace() {
         match text.parse().and_then(|address| tier(address, credentials, clouds)) {
-            Ok(tier) => tiers.push(Arc::new(health::Watched::new(tier, markers))),
+            Ok(tier) => tiers.push(Arc::new(health::Watched::new(tier, watch.clone()))),
             Err(error) => wrong.push(error),
         }
     }

@@ -1,9 +1,12 @@
 //! The cache that settings name: its directory, the tiers behind it, and the store over both.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use vcache_remote::Watch;
 
 use vcache_remote::{Clouds, Credentials};
-use vcache_store::{Config, Keeping, OpenError, Store};
+use vcache_store::{Config, Keeping, OpenError, Store, Tier};
 
 use crate::settings::Origin;
 use crate::{Host, Settings};
@@ -53,12 +56,23 @@ pub struct Opened {
     pub wrong: Vec<String>,
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// A build, or a command that changes the cache.
+    ReadWrite,
+    /// Nothing is stored, and nothing made.
+    ReadOnly,
+    /// Sending beside a build: nobody would hear that a tier is given up, so failures are left for others to count.
+    Unheard,
+}
+
 /// Opens the store. It is made where it is missing, unless it is only to be read. Tiers are not asked yet.
 ///
 /// # Errors
 /// [`Unusable`]; the caller warns and goes on without a cache.
-pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened, Unusable> {
-    open_with(host, settings, read_only, None)
+pub fn open(host: &Host, settings: &Settings, what_for: Use) -> Result<Opened, Unusable> {
+    open_with(host, settings, what_for, None)
 }
 
 /// As [`open`], for whoever speaks to clouds.
@@ -68,7 +82,7 @@ pub fn open(host: &Host, settings: &Settings, read_only: bool) -> Result<Opened,
 pub fn open_with(
     host: &Host,
     settings: &Settings,
-    read_only: bool,
+    what_for: Use,
     clouds: Option<Clouds<'_>>,
 ) -> Result<Opened, Unusable> {
     let (dir, origin) = directory(host, settings).ok_or(Unusable::NoDirectory)?;
@@ -77,25 +91,33 @@ pub fn open_with(
     let trusted_uids =
         settings.get("VCACHE_TRUSTED_UIDS").split(',').filter_map(|u| u.trim().parse().ok()).collect();
     let keeping = match origin {
-        _ if read_only => Keeping::Nowhere,
+        _ if what_for == Use::ReadOnly => Keeping::Nowhere,
         // What is kept on this file system would become part of the image.
         Origin::HandedOver => Keeping::Tiers,
         _ => Keeping::Here,
     };
-    let mut wrong = Vec::new();
-    let tiers = match settings.get("VCACHE_REMOTE") {
-        "" => Vec::new(),
-        addresses => {
-            let credentials = credentials(host, settings, &mut wrong);
-            let (tiers, errors) =
-                vcache_remote::tiers(addresses, &credentials, Some(&dir.join("tmp")), clouds);
-            let origin = settings.origin("VCACHE_REMOTE");
-            wrong
-                .extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));
-            tiers
-        }
-    };
+    let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };
+    let (tiers, wrong) = tiers(host, settings, &watch, clouds);
     Ok(Opened { store: Store::open(&Config { dir, lower, trusted_uids, keeping, tiers })?, wrong })
+}
+
+/// The second tiers that are set, and what is wrong with the settings, a line each. Nothing is asked yet.
+pub fn tiers(
+    host: &Host,
+    settings: &Settings,
+    watch: &Watch,
+    clouds: Option<Clouds<'_>>,
+) -> (Vec<Arc<dyn Tier>>, Vec<String>) {
+    let addresses = settings.get("VCACHE_REMOTE");
+    if addresses.is_empty() {
+        return Default::default();
+    }
+    let mut wrong = Vec::new();
+    let credentials = credentials(host, settings, &mut wrong);
+    let (tiers, errors) = vcache_remote::tiers(addresses, &credentials, watch, clouds);
+    let origin = settings.origin("VCACHE_REMOTE");
+    wrong.extend(errors.iter().map(|e| format!("VCACHE_REMOTE ({origin}): {e}; going on without it")));
+    (tiers, wrong)
 }
 
 fn credentials(host: &Host, settings: &Settings, wrong: &mut Vec<String>) -> Credentials {

@@ -59,6 +59,9 @@ pub struct Event {
     /// Milliseconds from the start of the call.
     #[serde(default)]
     pub ms: u64,
+    /// The image in whose build the call was made; `vcache serve --image` adds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// Writes the events of one call.
@@ -93,6 +96,7 @@ impl Journal {
             tier: None,
             bytes: 0,
             ms: self.started.elapsed().as_millis() as u64,
+            image: None,
         }
     }
 

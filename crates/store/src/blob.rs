@@ -99,7 +99,7 @@ impl Blob {
         }
     }
 
-    pub(crate) fn from_tier(self, name: &str) -> Self {
+    pub(crate) fn coming_from(self, name: &str) -> Self {
         Self { tier: Some(name.to_owned()), ..self }
     }
 
@@ -235,8 +235,18 @@ impl Check {
 }
 
 impl Layer {
-    /// Opens a blob. `None`: there is none, or one whose size contradicts its meta file, which is put aside.
+    /// Opens a blob, which is thereby used. `None`: there is none, or one whose size contradicts its meta file, which
+    /// is put aside.
     pub(crate) fn open_blob(&self, id: &Sha256Id) -> Result<Option<Blob>, Error> {
+        let blob = self.peek_blob(id)?;
+        if let Some(file) = blob.as_ref().and_then(Blob::file).filter(|_| self.own) {
+            let metadata = file.metadata().map_err(Error::io("look at", &self.layout.blob(id)))?;
+            touch(file, &metadata);
+        }
+        Ok(blob)
+    }
+
+    fn peek_blob(&self, id: &Sha256Id) -> Result<Option<Blob>, Error> {
         let path = self.layout.blob(id);
         let Some(file) = open_regular(&path)? else { return Ok(None) };
         let _ = file.try_lock_shared();
@@ -260,9 +270,6 @@ impl Layer {
         if meta.and_then(|meta| meta.size).is_some_and(|size| size != blob.size) {
             let _ = self.quarantine(&blob);
             return Ok(None);
-        }
-        if let Some(file) = blob.file().filter(|_| self.own) {
-            touch(file, &metadata);
         }
         Ok(Some(blob))
     }
@@ -296,6 +303,14 @@ impl Layer {
 }
 
 impl Store {
+    /// A blob of the own cache, for whoever looks at all of them: it does not count as used.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is there and cannot be read.
+    pub fn peek(&self, id: &Sha256Id) -> Result<Option<Blob>, Error> {
+        self.own.peek_blob(id)
+    }
+
     /// Puts a corrupt blob aside, with its meta file gone, so that the next request is a miss. Only the very file that
     /// the blob has open is moved: one that was put in its place meanwhile stays. Blobs of lower layers stay as well;
     /// what is fetched in their stead goes to the own cache, which is looked into first. `Ok(false)`: it is such a one.

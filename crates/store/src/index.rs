@@ -188,7 +188,7 @@ impl Layer {
         self.record_named(key.kind(), &key.name())
     }
 
-    fn record_named(&self, kind: Kind, name: &str) -> Result<Option<(Record, Small)>, Error> {
+    pub(crate) fn record_named(&self, kind: Kind, name: &str) -> Result<Option<(Record, Small)>, Error> {
         let path = self.layout.record(kind, name);
         let shared = self.record_at(&path, kind, name)?;
         let ours = self.record_at(&beside(&path, self.uid()), kind, name)?;

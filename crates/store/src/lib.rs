@@ -22,8 +22,8 @@
 //! ```
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
-//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, [`Tier`], `outbox`, `lock`, `events`, `sweep`, [`gc`], [`verify`].
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, [`Tier`], `outbox`, `lock`, `events`, `listing`, `sweep`, `usage`, [`gc`], [`verify`].
+//! `index` (records), `meta` (blake3, origin, md5 aliases), `writer`, `ingest` and `stage` (in), `blob` and `materialise` (out),
 
 #![allow(
     clippy::disallowed_methods,
@@ -44,6 +44,7 @@ mod inventory;
 mod key;
 mod layer;
 mod layout;
+mod listing;
 mod lock;
 mod lower;
 mod materialise;
@@ -52,8 +53,10 @@ mod open;
 mod outbox;
 mod pump;
 mod secrets;
+mod stage;
 mod sweep;
-mod tier;
+pub mod tier;
+mod usage;
 pub mod verify;
 mod writer;
 
@@ -66,11 +69,14 @@ pub use crate::error::{Error, OpenError};
 pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
+pub use crate::listing::{Listed, Listing};
 pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
 pub use crate::open::{Config, Keeping};
 pub use crate::outbox::Waiting;
 pub use crate::secrets::public_url;
+pub use crate::stage::{Publication, Stage, Staged};
 pub use crate::tier::{Incoming, Tier, TierError};
+pub use crate::usage::Usage;
 pub use crate::writer::{BlobWriter, Ingested};
 
 use crate::layer::Layer;

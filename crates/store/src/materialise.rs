@@ -83,6 +83,15 @@ impl Blob {
         self.send(&copy, out)
     }
 
+    /// Writes the content to where what was begun can be taken back (an archive that nobody sees yet), and checks it in
+    /// the same pass: on an error some of it has gone out.
+    ///
+    /// # Errors
+    /// As [`Self::stream_to`].
+    pub fn write_to(&self, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+        self.pass(Some(&mut |piece| out.write_all(piece).map_err(output)))
+    }
+
     /// The second pass of a stream.
     fn send(&self, checked: &File, out: &mut dyn Write) -> Result<(), Error> {
         let mut buffer = vec![0; 256 << 10];

@@ -4,13 +4,16 @@
 //! Life: [`Store::publish`] puts a file there; [`Store::send_waiting`] sends content and record and removes it. A record that is published
 //! anew meanwhile has a new file, and stays. Everyone sends his own; root sends all.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::key::Key;
 use crate::layer::entries;
+use crate::sweep::older;
 use crate::tier::Tier;
 use crate::writer::send;
 use crate::{Error, Sha256Id, Store};
@@ -30,6 +33,16 @@ impl Store {
             return Ok(());
         }
         self.own.put_shared(&self.own.layout.outbox().join(key.name()), b"")
+    }
+
+    /// The content of all that waits, whoever put it there, for not more than `stays`; what is older is given up.
+    pub(crate) fn waiting_content(&self, stays: Duration) -> HashSet<Sha256Id> {
+        let paths = entries(&self.own.layout.outbox()).unwrap_or_default().into_iter();
+        let fresh = paths
+            .filter(|path| path.symlink_metadata().is_ok_and(|found| !older(found.modified().ok(), stays)));
+        let name = |path: PathBuf| Some(path.file_name()?.to_str()?.split('.').next()?.to_owned());
+        let record = |name: String| self.lookup_named(&name).ok().flatten();
+        fresh.filter_map(name).filter_map(record).map(|(_, record)| record.sha256).collect()
     }
 
     /// What waits, as far as it is ours to send.

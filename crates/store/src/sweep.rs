@@ -2,11 +2,13 @@
 //! whoever is about to write (a hit never pays for it). No download is an hour between two writes, and a writer
 //! whose file is swept all the same merely fails to publish.
 
+use std::fs::TryLockError;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
 
-use crate::layer::{Layer, entries};
+use crate::layer::{Layer, entries, open_regular};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -33,7 +35,7 @@ impl Layer {
             }
             let gone = match (dry_run, metadata.is_dir()) {
                 (true, _) => true,
-                (false, true) => std::fs::remove_dir(&path).is_ok(),
+                (false, true) => is_abandoned(&path) && std::fs::remove_dir_all(&path).is_ok(),
                 (false, false) => std::fs::remove_file(&path).is_ok(),
             };
             if gone && metadata.is_file() {
@@ -55,6 +57,12 @@ impl Layer {
             let _ = rustix::fs::futimens(&fd, &Timestamps { last_access: now, last_modification: now });
         }
     }
+}
+
+/// Whether nobody holds a folder any more: a [`crate::Stage`] locks its own for as long as it lives.
+fn is_abandoned(dir: &Path) -> bool {
+    let Ok(Some(file)) = open_regular(dir) else { return false };
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
 /// Whether a time is longer ago than `age`. A time in the future is not.

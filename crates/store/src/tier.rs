@@ -12,6 +12,8 @@ use std::fmt::Debug;
 use std::io::{self, Read};
 use std::sync::{Arc, PoisonError};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::blob::Blob;
 use crate::key::Key;
 use crate::open::Keeping;
@@ -156,7 +158,7 @@ impl Store {
         let mut incoming = self.of_tier(tier.as_ref(), tier.content(id))?;
         if self.keeping == Keeping::Here {
             match self.take_in(&mut incoming, id, digest) {
-                Ok(blob) => return Some(blob.from_tier(tier.name())),
+                Ok(blob) => return Some(blob.coming_from(tier.name())),
                 Err(Taken::Wrong(source)) => {
                     tier.blame(id);
                     self.note_trouble(tier.as_ref(), source);
@@ -205,6 +207,36 @@ impl Store {
         }
         ingested.publish("").map_err(Taken::Not)
     }
+}
+
+/// What a tier holds under the name of some content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Nothing.
+    Absent,
+    /// The content.
+    Sound,
+    /// Something else.
+    Wrong,
+}
+
+/// Fetches content from a tier and compares it with its name. Nothing is kept.
+///
+/// # Errors
+/// The tier could not be asked, or broke off.
+pub fn check(tier: &dyn Tier, id: &Sha256Id) -> Result<Held, TierError> {
+    let Some(mut incoming) = tier.content(id)? else { return Ok(Held::Absent) };
+    let (mut sha256, mut buffer) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match incoming.content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => sha256.update(&buffer[..count]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let found = Sha256Id::from_bytes(sha256.finalize().into());
+    Ok(if found == *id { Held::Sound } else { Held::Wrong })
 }
 
 /// Why content was not taken in.

@@ -55,13 +55,7 @@ impl Store {
             self.own.sweep_tmp_hourly();
             Place::Cache { layer: Arc::clone(&self.own), tmp }
         };
-        Ok(BlobWriter {
-            place,
-            sha256: Sha256::new(),
-            blake3: Box::default(),
-            md5: want_md5.then(Md5::new),
-            size: 0,
-        })
+        Ok(BlobWriter::into(place, want_md5))
     }
 }
 
@@ -84,6 +78,15 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
+    pub(crate) fn into(place: Place, want_md5: bool) -> Self {
+        Self { place, sha256: Sha256::new(), blake3: Box::default(), md5: want_md5.then(Md5::new), size: 0 }
+    }
+
+    /// The file in the making, to be named when it can't be written.
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
     /// Ends the stream. The content is not published yet.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ fn own_name(host: &Host) -> ExitCode {
             }
         }
         Some(outbox::FLUSH) => {
-            let settings = Settings::load(&host);
-            let sent = cache::open(&host, &settings, false).map(|opened| {
+            let settings = Settings::load(host);
+            let sent = cache::open(host, &settings, cache::Use::Unheard).map(|opened| {
                 vcache_remote::flush(&opened.store, Duration::ZERO, &mut |_| {}, &mut |_, _| {})
             });
             let all = sent.is_ok_and(|sent| sent.is_ok_and(|sent| sent.left == 0));

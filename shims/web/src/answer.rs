@@ -59,8 +59,14 @@ impl Session<'_> {
         service.jobs.iter().map(|job| self.answer(job, wanted)).collect()
     }
 
-    /// What the cache has for one request.
+    /// What the cache has for one request. Says what went wrong with second tiers.
     pub(crate) fn answer(&self, job: &Job, wanted: Wanted) -> Option<Answer> {
+        let answer = self.look_up(job, wanted);
+        self.say_tier_troubles();
+        answer
+    }
+
+    fn look_up(&self, job: &Job, wanted: Wanted) -> Option<Answer> {
         let permitted = match (job.order, wanted) {
             (Order::CacheFirst, _) | (Order::OriginFirst, Wanted::Fresh | Wanted::Fallback) => true,
             (_, Wanted::Known) => true,
@@ -89,9 +95,7 @@ impl Session<'_> {
         let blob = blob.unwrap_or_else(|e| {
             self.messages.warn(Chain(&e));
             None
-        });
-        self.say_tier_troubles();
-        let blob = blob?;
+        })?;
         // Pinned content is the same whatever was asked for beside it, and so is its time.
         let of_content = |key: &Key| store.lookup_of(key, blob.id()).ok().flatten();
         let record = record.filter(|r| r.sha256 == blob.id());

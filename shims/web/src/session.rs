@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
-use vcache_shim::cache::Opened;
+use vcache_shim::cache::{Opened, Use};
 use vcache_shim::host::FileId;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
@@ -156,7 +156,8 @@ impl<'a> Session<'a> {
 
     /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.
     pub(crate) fn store(&self) -> Option<&Store> {
-        let open = || match cache::open(self.host, self.settings, self.looks_only || !self.policy.write) {
+        let what_for = if self.looks_only || !self.policy.write { Use::ReadOnly } else { Use::ReadWrite };
+        let open = || match cache::open(self.host, self.settings, what_for) {
             _ if !(self.policy.read || self.policy.write) => None,
             Ok(Opened { store, wrong }) => {
                 wrong.iter().for_each(|line| self.messages.warn(line));

@@ -83,7 +83,8 @@ pub(crate) fn flush(store: &Store, timeout: Duration) -> Result<Facts> {
     reasons.dedup();
     reasons.iter().take(3).for_each(output::warn);
     if flushed.left > 0 {
-        output::warn(format_args!("{} records wait for a second tier; run vcache flush again", flushed.left));
+        let records = units::count(flushed.left as u64, "record");
+        output::warn(format_args!("waiting for a second tier: {records}; run vcache flush again"));
     }
     Ok(Facts { sent: flushed.sent, bytes: flushed.bytes, waiting: flushed.left, failed })
 }

@@ -3,11 +3,14 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod flush;
 pub(crate) mod gc;
 pub(crate) mod generate;
 pub(crate) mod hooks;
+pub(crate) mod import;
 pub(crate) mod ls;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod verify;

@@ -94,9 +94,9 @@ pub(crate) fn variables(endpoint: &str, secret: &str) -> Vec<Variable> {
 
 /// A cache with these tiers behind it, as a command opens it.
 pub(crate) fn store(dir: &Path, addresses: &str, variables: &[Variable]) -> Store {
+    let watch = vcache_remote::Watch { markers: dir.join("tmp"), counts: true };
     let clouds = |address| vcache_cloud::open(address, variables);
-    let (tiers, wrong) =
-        vcache_remote::tiers(addresses, &Default::default(), Some(&dir.join("tmp")), Some(&clouds));
+    let (tiers, wrong) = vcache_remote::tiers(addresses, &Default::default(), &watch, Some(&clouds));
     assert!(wrong.is_empty(), "{wrong:?}");
     Store::open(&Config { dir: dir.to_owned(), tiers, ..Config::default() }).unwrap()
 }

@@ -1,0 +1,220 @@
+//! Taking an archive in: everything or nothing. Content is staged in the cache's own `tmp/`, hashed as it comes; when
+//! the whole archive has been read and is what its manifest says it is published, content first, then records.
+//!
+//! What the cache has already is hashed and not written. A record is taken unless the cache has one that was fetched
+//! later (and whose content is there). A record can't come from the future: it would stay the latest for ever.
+
+use std::io::{ErrorKind, Read};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+use vcache_store::{BlobWriter, Digest, Record, Sha256Id, Stage, Staged, Store};
+
+use crate::read::{Taker, read};
+use crate::{Content, Entry, Error, Manifest, Progress};
+
+/// How to take an archive in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Only check it, and say what would come in.
+    pub dry_run: bool,
+}
+
+/// What came in, or would.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Content that is new.
+    pub blobs: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Content that was there.
+    pub blobs_held: u64,
+    /// Its bytes.
+    pub bytes_held: u64,
+    /// Records that are new, or newer than what was there.
+    pub records: u64,
+    /// Records that were there, or older than what is there.
+    pub records_held: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: &Report) {
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+        self.blobs_held += other.blobs_held;
+        self.bytes_held += other.bytes_held;
+        self.records += other.records;
+        self.records_held += other.records_held;
+    }
+}
+
+/// Takes an archive in.
+///
+/// # Errors
+/// Whatever is wrong with the archive or the cache; the cache is then as it was.
+pub fn import(
+    store: &Store,
+    input: &mut (dyn Read + Send),
+    options: Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, Error> {
+    let stage = if options.dry_run { None } else { Some(store.stage()?) };
+    let mut intake = Intake {
+        store,
+        stage: stage.as_ref(),
+        staged: Vec::new(),
+        report: Report::default(),
+        at: Progress::default(),
+        progress,
+        buffer: vec![0; 256 << 10],
+    };
+    let manifest = read(input, &mut intake)?;
+    let Intake { staged, report, .. } = intake;
+    publish(store, stage.as_ref(), &manifest, &staged, report)
+}
+
+struct Intake<'a> {
+    store: &'a Store,
+    stage: Option<&'a Stage<'a>>,
+    staged: Vec<Staged>,
+    report: Report,
+    at: Progress,
+    progress: &'a mut dyn FnMut(Progress),
+    buffer: Vec<u8>,
+}
+
+impl Taker for Intake<'_> {
+    fn manifest(&mut self, manifest: &Manifest) -> Result<(), Error> {
+        self.at.total = manifest.bytes();
+        for Entry { record, .. } in &manifest.records {
+            let id = record.sha256;
+            if manifest.find(&id).is_none() && !self.store.holds(&id, record.size) {
+                return Err(Error::Missing { key: record.key.clone(), id });
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, content: &Content, input: &mut dyn Read) -> Result<(), Error> {
+        let held = self.store.holds(&content.sha256, content.size);
+        let (blobs, bytes) = match held {
+            true => (&mut self.report.blobs_held, &mut self.report.bytes_held),
+            false => (&mut self.report.blobs, &mut self.report.bytes),
+        };
+        *blobs += 1;
+        *bytes += content.size;
+        match self.stage.filter(|_| !held) {
+            Some(stage) => {
+                let mut writer = stage.writer(content.md5.is_some())?;
+                self.pass(content, input, &mut |piece| write(&mut writer, piece))?;
+                let ingested = writer.seal()?;
+                compare(content, ingested.id, ingested.md5)?;
+                self.staged.push(stage.hold(ingested)?);
+            }
+            None => {
+                let (mut sha256, mut md5) = (Sha256::new(), content.md5.map(|_| Md5::new()));
+                self.pass(content, input, &mut |piece| {
+                    sha256.update(piece);
+                    if let Some(md5) = &mut md5 {
+                        md5.update(piece);
+                    }
+                    Ok(())
+                })?;
+                let id = Sha256Id::from_bytes(sha256.finalize().into());
+                compare(content, id, md5.map(|md5| md5.finalize().into()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Intake<'_> {
+    fn pass(
+        &mut self,
+        content: &Content,
+        input: &mut dyn Read,
+        stage: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut left = content.size;
+        while left > 0 {
+            let count = match input.read(&mut self.buffer) {
+                Ok(0) => return Err(Error::Read(ErrorKind::UnexpectedEof.into())),
+                Ok(count) => count,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Error::Read(e)),
+            };
+            stage(&self.buffer[..count])?;
+            left = left.saturating_sub(count as u64);
+            self.at.done += count as u64;
+            (self.progress)(self.at);
+        }
+        Ok(())
+    }
+}
+
+fn write(writer: &mut BlobWriter, piece: &[u8]) -> Result<(), Error> {
+    use std::io::Write;
+    let written = writer.write_all(piece);
+    written.map_err(|source| {
+        vcache_store::Error::Io { action: "write", path: writer.path().to_owned(), source }.into()
+    })
+}
+
+fn compare(content: &Content, sha256: Sha256Id, md5: Option<[u8; 16]>) -> Result<(), Error> {
+    let found = if sha256 != content.sha256 {
+        format!("its sha256 is {sha256}")
+    } else if let Some(found) = md5.filter(|_| md5 != content.md5) {
+        format!("its md5 is {}, not what the manifest says", hex::encode(found))
+    } else {
+        return Ok(());
+    };
+    Err(Error::Content { id: content.sha256, found })
+}
+
+fn publish(
+    store: &Store,
+    stage: Option<&Stage<'_>>,
+    manifest: &Manifest,
+    staged: &[Staged],
+    mut report: Report,
+) -> Result<Report, Error> {
+    let mut publication = stage.map(Stage::publication);
+    for staged in staged {
+        let origin = manifest.find(&staged.id).and_then(|content| content.origin.as_deref());
+        if let Some(publication) = &mut publication {
+            publication.content(staged, origin.unwrap_or_default())?;
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    for entry in &manifest.records {
+        if !is_wanted(store, entry)? {
+            report.records_held += 1;
+            continue;
+        }
+        report.records += 1;
+        if let Some(publication) = &mut publication {
+            let fetched = entry.record.fetched.min(now);
+            publication.record(&entry.key(), &Record { fetched, ..entry.record.clone() })?;
+        }
+    }
+    let Some(publication) = publication else { return Ok(report) };
+    publication.finish();
+    // Content that was there may not have been asked for by its md5 yet. Computed anew, as everything that is believed.
+    let is_staged = |id: &Sha256Id| staged.binary_search_by_key(id, |staged| staged.id).is_ok();
+    for content in &manifest.content {
+        if let Some(md5) = content.md5.filter(|_| !is_staged(&content.sha256)) {
+            store.find_or(&Digest::Md5(md5), content.sha256)?;
+        }
+    }
+    Ok(report)
+}
+
+/// Whether the cache has no record of this key that is as new, or one that leads nowhere.
+fn is_wanted(store: &Store, entry: &Entry) -> Result<bool, Error> {
+    let known = store.lookup_named(&entry.key().name())?;
+    Ok(known.is_none_or(|(kind, known)| {
+        kind != entry.kind || known.fetched < entry.record.fetched || !store.holds(&known.sha256, known.size)
+    }))
+}
