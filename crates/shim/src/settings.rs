@@ -38,7 +38,7 @@ variables! {
     "VCACHE_ON_MISMATCH", "fail", "content contradicts its pin: `fail` (exit status 119) or `warn`";
     "VCACHE_RETRY", "0", "retries for downloads whose caller asked for none; a minute at most in total";
     "VCACHE_LOWER", "", "read-only caches to look into after the own one, separated by `:`";
-    "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; `#trusted`, `#read-only` behind one";
+    "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; for `vcache` also `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`; `#trusted`, `#read-only` behind one";
     "VCACHE_REMOTE_CREDENTIALS", "", "a file with a line for each second tier: its address and `user:password` or a token";
     "VCACHE_TRUSTED_UIDS", "", "users whose unpinned records are believed, beside root, oneself and the owner of the cache; separated by `,`";
     "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content";
