@@ -25,12 +25,26 @@ pub(crate) fn address(host: &Host, tool: &RealTool, build: &Build, network: Opti
 
 fn gateway(host: &Host, tool: &RealTool, build: &Build, network: &str) -> Option<IpAddr> {
     let mut words = build.globals.clone();
-    let format = "{{range .IPAM.Config}}{{.Gateway}} {{end}}";
+    let format = "{{range .IPAM.Config}}{{.Gateway}} {{.Subnet}} {{end}}";
     words.extend(["network", "inspect", "--format", format, network].map(Into::into));
     let told = tool.command(host, &words).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let told = String::from_utf8_lossy(&told.stdout);
-    // Docker writes some of them as `172.18.0.1/16`.
-    told.split_whitespace().find_map(|word| word.split('/').next()?.parse().ok())
+    gateway_in(&String::from_utf8_lossy(&told.stdout))
+}
+
+/// The first gateway; of a network that names none (the default bridge before its first container) the first address of its subnet, which is
+/// what docker gives to it. Docker writes some gateways as `172.18.0.1/16`.
+fn gateway_in(told: &str) -> Option<IpAddr> {
+    let mut words = told.split_whitespace();
+    let first = words.find_map(|word| {
+        let (address, prefix) = word.split_once('/').unwrap_or((word, ""));
+        Some((address.parse::<IpAddr>().ok()?, !prefix.is_empty()))
+    });
+    match first? {
+        (IpAddr::V4(address), true) if address.octets()[3] == 0 => {
+            Some(Ipv4Addr::from(u32::from(address) + 1).into())
+        }
+        (address, _) => Some(address),
+    }
 }
 
 /// Our own address toward another one. Connecting a UDP socket sends nothing.
@@ -45,6 +59,18 @@ fn toward(other: IpAddr) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gateways() {
+        for (told, gateway) in [
+            ("172.18.0.1 172.18.0.0/16 \n", Some("172.18.0.1")),
+            (" 172.17.0.0/16 \n", Some("172.17.0.1")),
+            ("172.19.0.1/16 172.19.0.0/16", Some("172.19.0.1")),
+            ("\n", None),
+        ] {
+            assert_eq!(gateway_in(told), gateway.map(|g| g.parse().unwrap()), "{told}");
+        }
+    }
 
     #[test]
     fn loopback_is_reached_from_loopback() {
