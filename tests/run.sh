@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 need=()
-for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz; do
+for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz nginx-light:nginx; do
     command -v "${pair#*:}" >/dev/null || need+=("${pair%:*}")
 done
 if [ ${#need[@]} -gt 0 ]; then

@@ -11,6 +11,8 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The URL, where there is one.
     pub url: Option<String>,
+    /// The second tier that a hit came from.
+    pub tier: Option<String>,
 }
 
 /// The lines of the sandbox's build log.
@@ -26,6 +28,7 @@ pub fn entries(sandbox: &Sandbox) -> Vec<Entry> {
             outcome: text(&value, "outcome").unwrap_or_else(|| panic!("build log: no outcome: {line}")),
             reason: text(&value, "reason"),
             url: text(&value, "url"),
+            tier: text(&value, "tier"),
         }
     };
     sandbox.log_lines().iter().map(entry).collect()

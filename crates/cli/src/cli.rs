@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
-use crate::commands::{config, doctor, explain, gc, generate, hooks, ls, run, serve, stats, verify};
+use crate::commands::{config, doctor, explain, flush, gc, generate, hooks, ls, run, serve, stats, verify};
 use crate::context::Context;
 
 /// Pinned and cached downloads for builds that neither break nor drift
@@ -35,6 +35,7 @@ enum Command {
     Ls(ls::Ls),
     Verify(verify::Verify),
     Gc(gc::Gc),
+    Flush(flush::Flush),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -56,6 +57,7 @@ impl Cli {
             Command::Stats(command) => command.run(&context),
             Command::Ls(command) => command.run(&context),
             Command::Verify(command) => command.run(&context),
+            Command::Flush(command) => command.run(&context),
             Command::Gc(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),

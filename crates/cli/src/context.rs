@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use vcache_shim::cache::Use;
 use vcache_shim::{Host, Origin, Settings, cache};
 use vcache_store::Store;
 
@@ -95,10 +96,11 @@ impl Context {
             output::note(format_args!("no cache at {} ({why}) yet; nothing was kept so far", path.display()));
             return Ok(None);
         }
-        let store = cache::open(&self.host, &self.settings, false).with_context(|| {
+        let opened = cache::open(&self.host, &self.settings, Use::ReadWrite).with_context(|| {
             format!("the cache at {} ({why}) can't be used; try: vcache doctor", path.display())
         })?;
-        Ok(Some(store))
+        opened.wrong.iter().for_each(output::warn);
+        Ok(Some(opened.store))
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) network_bytes: u64,
     /// Bytes that came from the cache.
     pub(crate) cache_bytes: u64,
+    /// Hits whose content came from a second tier just then, by tier.
+    pub(crate) tiers: BTreeMap<String, OfTier>,
     /// Lines that could not be understood.
     pub(crate) malformed_lines: u64,
     /// Unix milliseconds of the first and the last event.
@@ -44,6 +46,13 @@ pub(crate) struct Tally {
     pub(crate) urls: BTreeMap<String, Use>,
     #[serde(skip)]
     pub(crate) uncached: BTreeMap<(String, String), u64>,
+}
+
+/// What came from one tier.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub(crate) struct OfTier {
+    pub(crate) hits: u64,
+    pub(crate) bytes: u64,
 }
 
 /// What one URL was asked for.
@@ -93,6 +102,11 @@ impl Tally {
         if event.outcome == Outcome::Passthrough {
             let reason = event.reason.clone().unwrap_or_else(|| "unknown".to_owned());
             *self.reasons.entry(reason).or_default() += 1;
+        }
+        if let Some(tier) = event.tier {
+            let of_tier = self.tiers.entry(tier).or_default();
+            of_tier.hits += 1;
+            of_tier.bytes = of_tier.bytes.saturating_add(event.bytes);
         }
         // A first miss is how content comes into the cache; one with a reason was not kept.
         let kept = hit || (event.outcome == Outcome::Miss && event.reason.is_none());
@@ -144,7 +158,7 @@ mod tests {
     use super::*;
 
     const LOG: &str = r#"{"time":1000,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048,"ms":5}
-{"time":2000,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"ms":1,"new":"field"}
+{"time":2000,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"ms":1,"tier":"http://t","new":"field"}
 {"time":3000,"tool":"curl","outcome":"passthrough","reason":"range","detail":"-r","url":"http://h.example/b","bytes":0,"ms":1}
 {"time":3500,"tool":"curl","outcome":"miss","reason":"status","url":"http://h.example/c","bytes":10,"ms":1}
 {"time":4000,"tool":"curl","outcome":"refused","bytes":0,"ms":1}
@@ -161,6 +175,7 @@ mod tests {
         assert_eq!(counts, (5, 1, 2, 1, 1, 0));
         assert_eq!((tally.network_bytes, tally.cache_bytes, tally.malformed_lines), (2058, 2048, 2));
         assert_eq!(tally.hit_rate, Some(1.0 / 3.0));
+        assert_eq!(tally.tiers["http://t"], OfTier { hits: 1, bytes: 2048 });
         assert_eq!(tally.urls["http://h.example/a"], Use { calls: 2, hits: 1, bytes: 4096 });
         assert_eq!(tally.reasons["range"], 1);
         let uncached: Vec<_> = tally.uncached.keys().map(|(u, r)| (u.as_str(), r.as_str())).collect();

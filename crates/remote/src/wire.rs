@@ -107,6 +107,14 @@ impl Entry {
         }
     }
 
+    /// The record, if it is that of `key`.
+    pub fn record_of(self, key: &Key) -> Option<Record> {
+        match self {
+            Entry::Record(kind, record) if kind == key.kind() && record.key == key.text() => Some(record),
+            _ => None,
+        }
+    }
+
     /// As it travels.
     pub fn encode(&self) -> Vec<u8> {
         let (path, size, stdout_raw) = match self {

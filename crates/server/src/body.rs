@@ -4,7 +4,7 @@
 //! it to another thread; where it has not (the kernel says so at once), the thread's other connections go on elsewhere while it
 //! waits for the disk. Buffers are used again: at any moment a connection holds one at most.
 
-use std::io::{self, IoSliceMut};
+use std::io::{self, IoSliceMut, Read};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,8 @@ pub(crate) enum Out {
     Text(Option<Bytes>),
     /// The rest of a blob.
     Blob { blob: Blob, offset: u64, shared: Arc<Shared> },
+    /// What comes from an upstream and is not kept here, and how much of it is still to come.
+    Passing { content: Box<dyn Read + Send>, left: u64, shared: Arc<Shared> },
 }
 
 impl Out {
@@ -35,8 +37,12 @@ impl Out {
         Out::Text(Some(text.into()).filter(|text: &Bytes| !text.is_empty()))
     }
 
-    pub(crate) fn blob(blob: Blob, shared: &Arc<Shared>) -> Out {
-        Out::Blob { blob, offset: 0, shared: Arc::clone(shared) }
+    pub(crate) fn blob(blob: Blob, shared: &Arc<Shared>) -> io::Result<Out> {
+        let shared = Arc::clone(shared);
+        Ok(match blob.file() {
+            Some(_) => Out::Blob { blob, offset: 0, shared },
+            None => Out::Passing { content: blob.reader()?, left: blob.size(), shared },
+        })
     }
 }
 
@@ -59,6 +65,15 @@ impl Body for Out {
                 }
                 Some(piece)
             }
+            Out::Passing { left: 0, .. } => None,
+            Out::Passing { content, left, shared } => {
+                let piece = tokio::task::block_in_place(|| pass(content.as_mut(), *left, &shared.buffers));
+                if let Ok(piece) = &piece {
+                    *left -= piece.len() as u64;
+                    shared.counts.sent(piece.len() as u64);
+                }
+                Some(piece)
+            }
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
@@ -71,6 +86,7 @@ impl Body for Out {
         SizeHint::with_exact(match self {
             Out::Text(text) => text.as_ref().map_or(0, Bytes::len) as u64,
             Out::Blob { blob, offset, .. } => blob.size().saturating_sub(*offset),
+            Out::Passing { left, .. } => *left,
         })
     }
 }
@@ -80,7 +96,7 @@ fn read(blob: &Blob, offset: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {
     let mut buffer = buffers.take(rest);
     let wanted = rest.min(buffer.content.len());
     let into = &mut buffer.content[..wanted];
-    let file = blob.file();
+    let Some(file) = blob.file() else { return Err(io::ErrorKind::Unsupported.into()) };
     let count = match rustix::io::preadv2(file, &mut [IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT)
     {
         Ok(count) if count > 0 => count,
@@ -94,6 +110,16 @@ fn read(blob: &Blob, offset: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     buffer.used = count;
+    Ok(Bytes::from_owner(buffer))
+}
+
+fn pass(content: &mut dyn Read, left: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {
+    let mut buffer = buffers.take(usize::try_from(left).unwrap_or(usize::MAX));
+    let wanted = buffer.content.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    buffer.used = content.read(&mut buffer.content[..wanted])?;
+    if buffer.used == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(Bytes::from_owner(buffer))
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn get(shared: &Arc<Shared>, id: Sha256Id, with_body: bool) -> Answer
     if let Some(blake3) = blob.blake3() {
         answer = answer.header(BLAKE3_HEADER, hex::encode(blake3));
     }
-    let body = if with_body { Out::blob(blob, shared) } else { Out::Text(None) };
+    let body =
+        if with_body { Out::blob(blob, shared).map_err(|e| Refusal::of_io(&e))? } else { Out::Text(None) };
     let answer = answer.body(body).map_err(|e| Refusal::Trouble(e.to_string()))?;
     Ok((answer, "hit"))
 }

@@ -50,6 +50,9 @@ pub struct Event {
     /// What was asked for, without secrets.
     #[serde(default)]
     pub url: Option<String>,
+    /// The second tier that a hit came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
     /// Size of the content in bytes.
     #[serde(default)]
     pub bytes: u64,
@@ -90,6 +93,7 @@ impl Journal {
             reason: None,
             detail: None,
             url: None,
+            tier: None,
             bytes: 0,
             ms: self.started.elapsed().as_millis() as u64,
             image: None,

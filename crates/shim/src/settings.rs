@@ -1,4 +1,4 @@
-//! Settings and where each came from: the environment, then SONiC's `buildinfo.config`, then `/etc/vcache/config`.
+//! Settings and where each came from: the environment, then what the host of a container build has handed over, then SONiC's `buildinfo.config`, then `/etc/vcache/config`.
 //!
 //! `sudo` and `chroot` drop the environment, so a build leaves its settings in the files. These hold lines of
 //! `export K=V` or `K=V`, with or without quotes around the value, as SONiC's `generate_buildinfo_config.sh` writes
@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::Host;
+use crate::handover::Handover;
 
 /// One variable that is understood.
 pub struct Variable {
@@ -37,6 +38,8 @@ variables! {
     "VCACHE_ON_MISMATCH", "fail", "content contradicts its pin: `fail` (exit status 119) or `warn`";
     "VCACHE_RETRY", "0", "retries for downloads whose caller asked for none; a minute at most in total";
     "VCACHE_LOWER", "", "read-only caches to look into after the own one, separated by `:`";
+    "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; `#trusted`, `#read-only` behind one";
+    "VCACHE_REMOTE_CREDENTIALS", "", "a file with a line for each second tier: its address and `user:password` or a token";
     "VCACHE_TRUSTED_UIDS", "", "users whose unpinned records are believed, beside root, oneself and the owner of the cache; separated by `,`";
     "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content";
     "VCACHE_PIN_DIGEST", "md5", "how new pins are recorded: `md5` (as SONiC's tools read them) or `sha256`";
@@ -53,6 +56,8 @@ variables! {
 pub enum Origin {
     /// The process's environment.
     Environment,
+    /// The host of the build in whose container we are, see [`crate::handover`].
+    HandedOver,
     /// A line of a file.
     File(PathBuf, usize),
     /// Nobody set it.
@@ -63,6 +68,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Environment => f.write_str("environment"),
+            Origin::HandedOver => f.write_str("handed over by the host of this build"),
             Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
             Origin::Default => f.write_str("default"),
         }
@@ -87,6 +93,7 @@ impl Settings {
                 settings.values[index] = (value.to_string_lossy().into_owned(), Origin::Environment);
             }
         }
+        settings.take_over(host);
         let system = read_assignments(Path::new(SYSTEM_FILE));
         let buildinfo = match settings.origin("VCACHE_BUILDINFO") {
             Origin::Environment => None,
@@ -97,6 +104,24 @@ impl Settings {
         settings.fill(&sonic_file, &read_assignments(&sonic_file));
         settings.fill(Path::new(SYSTEM_FILE), &system);
         settings
+    }
+
+    /// What the host of this build has handed over counts where the environment says nothing.
+    fn take_over(&mut self, host: &Host) {
+        let lists = ["NO_PROXY", "no_proxy"].into_iter().filter_map(|name| host.env(name)?.to_str());
+        let Some(handover) = lists.filter_map(Handover::decode_from_no_proxy).next() else { return };
+        let switch = |on: bool| if on { "y" } else { "n" }.to_owned();
+        for (name, value) in [
+            ("SONIC_VERSION_CACHE_METHOD", handover.method),
+            ("VCACHE_REMOTE", handover.remote),
+            ("VCACHE_OFFLINE", switch(handover.offline)),
+            ("VCACHE_STRICT", switch(handover.strict)),
+        ] {
+            let slot = &mut self.values[Settings::index(name)];
+            if slot.1 == Origin::Default {
+                *slot = (value, Origin::HandedOver);
+            }
+        }
     }
 
     fn fill(&mut self, file: &Path, assignments: &[Assignment]) {
@@ -208,6 +233,27 @@ mod tests {
             assert!(!v.help.is_empty(), "{}", v.name);
             assert!(VARIABLES[..i].iter().all(|w| w.name != v.name), "{}", v.name);
         }
+    }
+
+    #[test]
+    fn what_is_handed_over_counts_where_the_environment_says_nothing() {
+        let remote = "http://:t@127.0.0.1:1#trusted".to_owned();
+        let given =
+            Handover { method: "rcache".into(), offline: true, strict: false, remote: remote.clone() };
+        let load = |env: &[(&str, &str)]| {
+            let nowhere = ("VCACHE_BUILDINFO", "/nonexistent");
+            let env = env.iter().chain([&nowhere]).map(|(k, v)| ((*k).into(), (*v).into()));
+            Settings::load(&Host::new(vec!["x".into()], env, "/".into()))
+        };
+        for name in ["NO_PROXY", "no_proxy"] {
+            let settings = load(&[(name, &format!("localhost,{}", given.encode()))]);
+            assert_eq!(settings.get("VCACHE_REMOTE"), remote, "{name}");
+            assert_eq!(settings.get("SONIC_VERSION_CACHE_METHOD"), "rcache");
+            assert_eq!(settings.origin("VCACHE_OFFLINE"), &Origin::HandedOver);
+            assert_eq!(settings.get("VCACHE_OFFLINE"), "y");
+        }
+        let settings = load(&[("NO_PROXY", &given.encode()), ("SONIC_VERSION_CACHE_METHOD", "none")]);
+        assert_eq!(settings.get("SONIC_VERSION_CACHE_METHOD"), "none");
     }
 
     #[test]

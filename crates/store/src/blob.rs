@@ -1,11 +1,14 @@
-//! A blob that was found: an open file with a claim about its content. The claim is checked whenever content goes out.
+//! A blob that was found: an open file, or content on its way from a tier, with a claim about it. The claim is checked whenever
+//! content goes out.
 //!
 //! A [`Blob`] holds a shared `flock` on its file for as long as it lives, which is how an eviction sees that it is in
 //! use. Where the lock cannot be had the blob is used all the same: its file stays readable even when its name goes.
 
 use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
@@ -13,7 +16,8 @@ use sha2::Sha256;
 use crate::dirs::rename_new;
 use crate::layer::{Layer, open_regular, touch, unix_now};
 use crate::layout::beside;
-use crate::pump::{Stage, hashing, pump};
+use crate::pump::{FromStart, Stage, hashing, pump};
+use crate::tier::{Incoming, Tier};
 use crate::{Error, Sha256Id, Store};
 
 /// Content in the store, found and open, not yet checked.
@@ -22,16 +26,83 @@ pub struct Blob {
     id: Sha256Id,
     size: u64,
     path: PathBuf,
-    pub(crate) file: File,
+    content: Content,
     /// Measured by a trusted user when it was stored.
     blake3: Option<[u8; 32]>,
     /// Whether its owner could change it under our hands and we would mind.
     pub(crate) owner_trusted: bool,
     pub(crate) tmp: PathBuf,
     own: bool,
+    /// The tier that it came from just now.
+    tier: Option<String>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Content {
+    File(File),
+    Tier(Arriving),
+}
+
+/// Content of a tier. It is asked for anew at each pass but the first, for which it is on its way already.
+struct Arriving {
+    tier: Arc<dyn Tier>,
+    first: Mutex<Option<Box<dyn Read + Send>>>,
+}
+
+impl std::fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "from {:?}", self.tier)
+    }
+}
+
+impl Arriving {
+    fn open(&self, id: &Sha256Id) -> io::Result<Box<dyn Read + Send>> {
+        if let Some(first) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(first);
+        }
+        let incoming = self.tier.content(id).map_err(io::Error::other)?;
+        incoming.map(|incoming| incoming.content).ok_or_else(|| ErrorKind::NotFound.into())
+    }
 }
 
 impl Blob {
+    /// What a tier has begun to send.
+    pub(crate) fn arriving(id: &Sha256Id, incoming: Incoming, tier: &Arc<dyn Tier>) -> Self {
+        let Incoming { size, blake3, content } = incoming;
+        let arriving = Arriving { tier: Arc::clone(tier), first: Mutex::new(Some(content)) };
+        Self {
+            id: *id,
+            size,
+            path: Path::new(tier.name()).join("cas").join(id.to_string()),
+            content: Content::Tier(arriving),
+            blake3,
+            owner_trusted: false,
+            tmp: PathBuf::new(),
+            own: false,
+            tier: Some(tier.name().to_owned()),
+        }
+    }
+
+    /// Content that lies in a file of no cache, measured already.
+    pub(crate) fn elsewhere(id: Sha256Id, size: u64, blake3: [u8; 32], file: File) -> Self {
+        Self {
+            id,
+            size,
+            path: PathBuf::from(id.to_string()),
+            content: Content::File(file),
+            blake3: Some(blake3),
+            owner_trusted: true,
+            tmp: PathBuf::new(),
+            own: false,
+            tier: None,
+        }
+    }
+
+    pub(crate) fn coming_from(self, name: &str) -> Self {
+        Self { tier: Some(name.to_owned()), ..self }
+    }
+
     /// Its name.
     pub fn id(&self) -> Sha256Id {
         self.id
@@ -42,15 +113,34 @@ impl Blob {
         self.size
     }
 
-    /// Its file, mode 0444. Never to be hard-linked to where a build may write.
+    /// Its file, mode 0444, never to be hard-linked to where a build may write; or its address in a tier.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its open file, for whoever passes the content on to someone who checks it. Of the handle only `read_at` is to be
-    /// used: its position is shared.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Its open file where it has one, for whoever passes the content on to someone who checks it. Of the handle only
+    /// `read_at` is to be used: its position is shared.
+    pub fn file(&self) -> Option<&File> {
+        match &self.content {
+            Content::File(file) => Some(file),
+            Content::Tier(_) => None,
+        }
+    }
+
+    /// The tier that it came from just now, if it did.
+    pub fn tier(&self) -> Option<&str> {
+        self.tier.as_deref()
+    }
+
+    /// The content from its start, not checked.
+    ///
+    /// # Errors
+    /// No file handle is left, or a tier does not give it a second time.
+    pub fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
+        match &self.content {
+            Content::File(file) => Ok(Box::new(FromStart::of(file.try_clone()?))),
+            Content::Tier(arriving) => arriving.open(&self.id),
+        }
     }
 
     /// Its BLAKE3 as a trusted user measured it when it was stored.
@@ -66,9 +156,10 @@ impl Blob {
             Ok(())
         };
         let failed = |e| Error::io("read", &self.path)(e);
+        let mut source = self.reader().map_err(failed)?;
         let read = match stage {
-            Some(stage) => pump(&self.file, self.size, &failed, &mut [&mut hash, stage])?,
-            None => pump(&self.file, self.size, &failed, &mut [&mut hash])?,
+            Some(stage) => pump(&mut source, self.size, &failed, &mut [&mut hash, stage])?,
+            None => pump(&mut source, self.size, &failed, &mut [&mut hash])?,
         };
         if read != self.size {
             return Err(self.corrupt(format!("it has {read} of {} bytes", self.size)));
@@ -80,6 +171,9 @@ impl Blob {
     }
 
     fn corrupt(&self, found: String) -> Error {
+        if let Content::Tier(arriving) = &self.content {
+            arriving.tier.blame(&self.id);
+        }
         Error::Corrupt { path: self.path.clone(), id: self.id, found }
     }
 
@@ -95,7 +189,8 @@ impl Blob {
     pub(crate) fn has_md5(&self, wanted: &[u8; 16]) -> Result<bool, Error> {
         let (mut md5, mut sha256) = (Md5::new(), Sha256::new());
         let failed = |e| Error::io("read", &self.path)(e);
-        pump(&self.file, self.size, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?;
+        let mut source = self.reader().map_err(failed)?;
+        pump(&mut source, self.size, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?;
         let (md5, sha256): ([u8; 16], [u8; 32]) = (md5.finalize().into(), sha256.finalize().into());
         Ok(md5 == *wanted && sha256 == *self.id.as_bytes())
     }
@@ -155,32 +250,31 @@ impl Layer {
             id: *id,
             size: metadata.len(),
             path,
-            file,
+            content: Content::File(file),
             blake3: meta.as_ref().and_then(|meta| meta.blake3),
             owner_trusted: self.trusts(metadata.uid()),
             tmp: self.layout.tmp(),
             own: self.own,
+            tier: None,
         };
         if meta.and_then(|meta| meta.size).is_some_and(|size| size != blob.size) {
             let _ = self.quarantine(&blob);
             return Ok(None);
         }
-        if self.own {
-            touch(&blob.file, &metadata);
+        if let Some(file) = blob.file().filter(|_| self.own) {
+            touch(file, &metadata);
         }
         Ok(Some(blob))
     }
 
     fn quarantine(&self, blob: &Blob) -> Result<bool, Error> {
-        if !blob.own {
-            return Ok(false);
-        }
+        let Some(file) = blob.file().filter(|_| blob.own) else { return Ok(false) };
         let named = match blob.path.symlink_metadata() {
             Ok(named) => named,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
             Err(e) => return Err(Error::io("look at", &blob.path)(e)),
         };
-        let held = blob.file.metadata().map_err(Error::io("look at", &blob.path))?;
+        let held = file.metadata().map_err(Error::io("look at", &blob.path))?;
         // Someone has put a new one in its place already.
         if (named.dev(), named.ino()) != (held.dev(), held.ino()) {
             return Ok(true);

@@ -44,6 +44,14 @@ pub enum Error {
         /// What it is instead.
         found: String,
     },
+    /// A second tier could not be asked, or gave what is wrong. Always a miss, never an end.
+    #[error("the second tier {tier}")]
+    Tier {
+        /// Its address without secrets.
+        tier: String,
+        /// Its own words.
+        source: crate::tier::TierError,
+    },
     /// The file system has no working `flock`; go on without single flight.
     #[error("cannot lock {}: the file system does not support it", path.display())]
     LockUnsupported {

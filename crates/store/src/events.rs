@@ -10,14 +10,19 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::layer::{entries, open_regular, unix_now};
+use crate::open::Keeping;
 use crate::{Error, Store};
 
 impl Store {
-    /// Appends one line (without its end) to today's file. Line ends inside it are turned into spaces.
+    /// Appends one line (without its end) to today's file, or tells the tiers where things are kept there. Line ends inside it are turned into spaces.
     ///
     /// # Errors
     /// [`Error::Io`]; also when something that is not a plain file of ours has the file's name.
     pub fn append_event(&self, line: &str) -> Result<(), Error> {
+        if self.keeping == Keeping::Tiers {
+            self.tiers.iter().for_each(|tier| tier.event(line));
+            return Ok(());
+        }
         let path = self.own.layout.event_file(self.own.uid(), &utc_date(unix_now()));
         let file = match open_for_append(&path) {
             Err(Errno::NOENT) => {

@@ -1,7 +1,7 @@
 //! Eviction: what was not used for longest goes first, with the records, aliases and meta file that belong to it.
 //!
 //! Never removed: what `keep` names, what a running process has open as a [`crate::Blob`] (it holds a shared lock), what
-//! was used since we looked. Where the file system has no locks, what was used in the last two hours counts as in use.
+//! was used since we looked, what waits for a second tier (for [`WAITING_STAYS`] at most). Where the file system has no locks, what was used in the last two hours counts as in use.
 //!
 //! Records go before their blob, so that no record stays without one. Whatever cannot be removed (another user's, in a
 //! sticky folder) is reported and does not stop the rest. Old odds and ends go as well: events after 90 days, quarantine
@@ -22,6 +22,8 @@ use crate::{Digest, Error, Sha256Id, Store};
 const DAY: Duration = Duration::from_secs(86_400);
 const EVENTS_STAY: Duration = Duration::from_secs(90 * 86_400);
 const QUARANTINE_STAYS: Duration = Duration::from_secs(30 * 86_400);
+/// A tier that was not there for this long is not coming back.
+const WAITING_STAYS: Duration = Duration::from_secs(7 * 86_400);
 const IN_USE_WITHOUT_LOCKS: i64 = 2 * 3600;
 
 /// What may go. With neither size nor age only dangling entries and odds and ends go.
@@ -64,6 +66,8 @@ pub struct Report {
     pub pointers_removed: usize,
     /// Blobs that stay since `keep` names them although they were due.
     pub kept: usize,
+    /// Blobs that stay since no second tier has them yet although they were due.
+    pub waiting: usize,
     /// Blobs that stay since they are in use although they were due.
     pub in_use: usize,
     /// Bytes of blobs, records and odds and ends that went.
@@ -82,6 +86,7 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
     let layer = &store.own;
     let mut inventory = Inventory::take(layer)?;
     let keep = kept_ids(&inventory, &options.keep);
+    let waiting = store.waiting_content(WAITING_STAYS);
     let mut sweep = Sweep { store, dry_run: options.dry_run, report: Report::default() };
     let records = std::mem::take(&mut inventory.records);
     sweep.report.remaining = inventory.blobs.iter().map(|blob| blob.size).sum::<u64>();
@@ -111,6 +116,9 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
             false
         } else if keep.contains(&id) {
             sweep.report.kept += 1;
+            false
+        } else if waiting.contains(&id) {
+            sweep.report.waiting += 1;
             false
         } else {
             sweep.evict(candidate)
@@ -223,9 +231,11 @@ impl Sweep<'_> {
     }
 
     fn odds_and_ends(&mut self, layer: &Layer) {
-        for (dir, age) in
-            [(layer.layout.events(), EVENTS_STAY), (layer.layout.quarantine(), QUARANTINE_STAYS)]
-        {
+        for (dir, age) in [
+            (layer.layout.events(), EVENTS_STAY),
+            (layer.layout.quarantine(), QUARANTINE_STAYS),
+            (layer.layout.outbox(), WAITING_STAYS),
+        ] {
             for path in entries(&dir).unwrap_or_default() {
                 let Ok(metadata) = path.symlink_metadata() else { continue };
                 if metadata.is_file() && older(metadata.modified().ok(), age) && self.remove(&path) {

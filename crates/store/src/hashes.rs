@@ -5,7 +5,7 @@ use std::fs::File;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::pump::{hashing, pump};
+use crate::pump::{FromStart, hashing, pump};
 use crate::{Error, Sha256Id};
 
 /// What a file's content is.
@@ -28,9 +28,12 @@ impl Hashes {
         let hint = file.metadata().map_err(|source| Error::Input { source })?.len();
         let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
         let failed = |source| Error::Input { source };
+        let mut source = FromStart::of(file);
         let size = match want_md5 {
-            true => pump(file, hint, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?,
-            false => pump(file, hint, &failed, &mut [&mut hashing(&mut sha256)])?,
+            true => {
+                pump(&mut source, hint, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5)])?
+            }
+            false => pump(&mut source, hint, &failed, &mut [&mut hashing(&mut sha256)])?,
         };
         let sha256 = Sha256Id::from_bytes(sha256.finalize().into());
         Ok(Hashes { sha256, md5: want_md5.then(|| md5.finalize().into()), size })

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::key::{Key, Kind};
 use crate::layer::{Layer, Small, sharded_entries, touch};
 use crate::layout::beside;
+use crate::open::Keeping;
 use crate::secrets::public_url;
 use crate::{Error, Sha256Id, Store};
 
@@ -76,20 +77,37 @@ impl<'de> Deserialize<'de> for Mtime {
 }
 
 impl Store {
-    /// The record of a key: from the own cache, else from the lower ones (and then kept in the own one as well, where
-    /// that can be written). `None` when there is none, or none that is to be believed.
+    /// The record of a key: from the own cache, else from the lower ones, else from a trusted tier (and then kept in the own one
+    /// as well, where that can be written). `None` when there is none, or none that is to be believed.
     ///
     /// # Errors
     /// [`Error::Io`] when the own record is there and cannot be read.
     pub fn lookup(&self, key: &Key) -> Result<Option<Record>, Error> {
+        Ok(self.lookup_here(key)?.or_else(|| self.record_in_tiers(key, None)))
+    }
+
+    /// The record of a key if it names this content, which a pin has confirmed: from any tier then, trusted or not.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn lookup_of(&self, key: &Key, content: Sha256Id) -> Result<Option<Record>, Error> {
+        let here = self.lookup_here(key)?.filter(|record| record.sha256 == content);
+        Ok(here.or_else(|| self.record_in_tiers(key, Some(content))))
+    }
+
+    /// As [`Self::lookup`], without a look into tiers.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    pub fn lookup_here(&self, key: &Key) -> Result<Option<Record>, Error> {
         if let Some((record, small)) = self.own.record(key)? {
             touch(&small.file, &small.metadata);
             return Ok(Some(record));
         }
         for layer in self.lower() {
             if let Ok(Some((record, _))) = layer.record(key) {
-                if !self.read_only {
-                    let _ = self.publish(key, &record);
+                if self.keeping == Keeping::Here {
+                    let _ = self.put_record(key, &record);
                 }
                 return Ok(Some(record));
             }
@@ -98,14 +116,27 @@ impl Store {
     }
 
     /// Makes this the record of the key, at once and as a whole. The key's text is set from `key`, and the origin is
-    /// freed of secrets, whatever the record says.
+    /// freed of secrets, whatever the record says. Where things are kept here it then waits for the tiers; where they are
+    /// kept in tiers it is put there.
     ///
     /// # Errors
-    /// [`Error::Io`]; the former record, if any, then still stands.
+    /// [`Error::Io`]; the former record, if any, then still stands. [`Error::Tier`] where things are kept in tiers.
     pub fn publish(&self, key: &Key, record: &Record) -> Result<(), Error> {
         let record =
             Record { key: key.text().to_owned(), origin: public_url(&record.origin), ..record.clone() };
-        let text = serde_json::to_string(&record).expect("a struct of plain fields is JSON");
+        if self.keeping == Keeping::Tiers {
+            for tier in self.written_tiers() {
+                tier.put_record(key, &record)
+                    .map_err(|source| Error::Tier { tier: tier.name().to_owned(), source })?;
+            }
+            return Ok(());
+        }
+        self.put_record(key, &record)?;
+        self.put_into_outbox(key)
+    }
+
+    pub(crate) fn put_record(&self, key: &Key, record: &Record) -> Result<(), Error> {
+        let text = serde_json::to_string(record).expect("a struct of plain fields is JSON");
         self.own.put_shared(&self.own.layout.record(key.kind(), &key.name()), text.as_bytes())
     }
 

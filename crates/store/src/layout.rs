@@ -10,6 +10,7 @@
 //! locks/<64 hex>                  single flight, by key
 //! tmp/                            what is being written; swept after an hour
 //! quarantine/<64 hex>.<seconds>-N what turned out corrupt
+//! outbox/<64 hex>                  empty: this record waits for the tiers
 //! events/<uid>-<YYYY-MM-DD>.jsonl what happened
 //! ```
 //!
@@ -102,6 +103,10 @@ impl Layout {
 
     pub(crate) fn quarantined(&self, id: &Sha256Id, seconds: u64, attempt: u32) -> PathBuf {
         self.quarantine().join(format!("{id}.{seconds}-{attempt}"))
+    }
+
+    pub(crate) fn outbox(&self) -> PathBuf {
+        self.root.join("outbox")
     }
 
     pub(crate) fn events(&self) -> PathBuf {

@@ -23,7 +23,7 @@
 //!
 //! Files: `layout` (every path), `open`, `layer` (one directory, trust), `dirs` (permissions), `digest`, `key`, `secrets`,
 //! `index` (records), `meta` (blake3, origin, md5 aliases), `writer` and `ingest` (in), `blob` and `materialise` (out),
-//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, `lock`, `events`, `sweep`, `usage`, [`gc`], [`verify`].
+//! `pump` (one pass, many hashes), `hashes` (a pass that stores nothing), `lower`, [`Tier`], `outbox`, `lock`, `events`, `sweep`, `usage`, [`gc`], [`verify`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -49,15 +49,17 @@ mod lower;
 mod materialise;
 mod meta;
 mod open;
+mod outbox;
 mod pump;
 mod secrets;
 mod sweep;
+pub mod tier;
 mod usage;
 pub mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use crate::blob::Blob;
 pub use crate::digest::{Digest, DigestError, Sha256Id};
@@ -66,8 +68,10 @@ pub use crate::hashes::Hashes;
 pub use crate::index::{Mtime, Record};
 pub use crate::key::{Key, Kind};
 pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
-pub use crate::open::Config;
+pub use crate::open::{Config, Keeping};
+pub use crate::outbox::Waiting;
 pub use crate::secrets::public_url;
+pub use crate::tier::{Incoming, Tier, TierError};
 pub use crate::usage::Usage;
 pub use crate::writer::{BlobWriter, Ingested};
 
@@ -79,7 +83,10 @@ pub struct Store {
     own: Arc<Layer>,
     lower_dirs: Vec<PathBuf>,
     trusted_uids: Vec<u32>,
-    read_only: bool,
+    keeping: Keeping,
+    tiers: Vec<Arc<dyn Tier>>,
+    /// What went wrong with tiers and was not told yet.
+    troubles: Mutex<Vec<Error>>,
     /// Opened at the first miss in the own cache: a hit should not pay for them.
     lower_layers: OnceLock<(Vec<Layer>, Vec<OpenError>)>,
 }
@@ -90,7 +97,9 @@ impl Store {
             own: Arc::new(own),
             lower_dirs: config.lower.clone(),
             trusted_uids: config.trusted_uids.clone(),
-            read_only: config.read_only,
+            keeping: config.keeping,
+            tiers: config.tiers.clone(),
+            troubles: Mutex::default(),
             lower_layers: OnceLock::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! Finding content: in the own cache, else in the lower ones. What a lower one has is promoted: copied into the own
+//! Finding content: in the own cache, else in the lower ones, else in the tiers. What a lower one has is promoted: copied into the own
 //! cache, checked on the way, if that may and can be written; else served from where it lies.
 //!
 //! Lower layers are never written to, not even their times, and trouble with them is a miss.
@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use crate::blob::Blob;
+use crate::key::Key;
 use crate::layer::Layer;
-use crate::open::open_layer;
+use crate::open::{Keeping, open_layer};
 use crate::{Digest, Error, OpenError, Sha256Id, Store};
 
 impl Store {
@@ -27,7 +28,18 @@ impl Store {
                 return Ok(Some(blob));
             }
         }
-        Ok(None)
+        Ok(self.find_in_tiers(digest))
+    }
+
+    /// As [`Self::find`], for a request whose key is known as well: tiers that have no alias of an md5 may have a record of the key.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_for(&self, digest: &Digest, key: &Key) -> Result<Option<Blob>, Error> {
+        match (self.find(digest)?, digest) {
+            (None, Digest::Md5(md5)) => Ok(self.candidate_in_tiers(key, md5)),
+            (found, _) => Ok(found),
+        }
     }
 
     /// As [`Self::find`]; but where nothing says what an md5 means, the blob `candidate` is hashed, and the alias is kept
@@ -42,7 +54,7 @@ impl Store {
         if !blob.has_md5(md5)? {
             return Ok(None);
         }
-        if !self.read_only {
+        if self.keeping == Keeping::Here {
             let _ = self.own.put_alias(md5, &candidate);
         }
         Ok(Some(blob))
@@ -76,11 +88,12 @@ impl Store {
 
     /// `None`: what the lower layer has is not what its name says.
     fn promote(&self, layer: &Layer, blob: Blob, digest: &Digest) -> Option<Blob> {
-        if self.read_only {
+        if self.keeping != Keeping::Here {
             return Some(blob);
         }
         let want_md5 = matches!(digest, Digest::Md5(_));
-        let Ok(ingested) = self.ingest_from(&blob.file, want_md5) else { return Some(blob) };
+        let Some(file) = blob.file() else { return Some(blob) };
+        let Ok(ingested) = self.ingest_from(file, want_md5) else { return Some(blob) };
         if ingested.id != blob.id() || ingested.matches(digest) == Some(false) {
             return None;
         }

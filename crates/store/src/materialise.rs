@@ -6,7 +6,7 @@
 //! different bytes to the check than to the clone.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
 use crate::Error;
@@ -50,11 +50,11 @@ impl Blob {
         self.size() > 0
             && self.owner_trusted
             && dest.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
-            && rustix::fs::ioctl_ficlone(dest, &self.file).is_ok()
+            && self.file().is_some_and(|file| rustix::fs::ioctl_ficlone(dest, file).is_ok())
     }
 
     /// Writes the content to a stream, which gets nothing at all if the content is corrupt. Up to 1 MiB is held in
-    /// memory; more is read twice, and if another user could change it between, from a private copy.
+    /// memory; more is read twice, and if it comes from a tier or another user could change it between, from a private copy.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::Output`], [`Error::Io`].
@@ -67,12 +67,18 @@ impl Blob {
             }))?;
             return out.write_all(&held).and_then(|()| out.flush()).map_err(output);
         }
-        if self.owner_trusted {
+        if let Some(file) = self.file().filter(|_| self.owner_trusted) {
             self.verify()?;
-            return self.send(&self.file, out);
+            return self.send(file, out);
         }
         let failed = |e| Error::io("make a private copy of", self.path())(e);
-        let mut copy = tempfile::tempfile_in(&self.tmp).or_else(|_| tempfile::tempfile()).map_err(failed)?;
+        let in_cache = || tempfile::tempfile_in(&self.tmp);
+        let copy = if self.file().is_none() {
+            tempfile::tempfile()
+        } else {
+            in_cache().or_else(|_| tempfile::tempfile())
+        };
+        let mut copy = copy.map_err(failed)?;
         self.copy_to(&mut copy)?;
         self.send(&copy, out)
     }
@@ -100,10 +106,11 @@ impl Blob {
             return Ok(false);
         }
         let (mut ours, mut theirs) = (vec![0; 128 << 10], vec![0; 128 << 10]);
+        let mut source = self.reader().map_err(Error::io("read", self.path()))?;
         let mut offset = 0;
         while offset < len {
             let count = (len - offset).min(ours.len() as u64) as usize;
-            self.file.read_exact_at(&mut ours[..count], offset).map_err(Error::io("read", self.path()))?;
+            source.read_exact(&mut ours[..count]).map_err(Error::io("read", self.path()))?;
             match local.read_exact_at(&mut theirs[..count], offset) {
                 Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
                 other => other.map_err(|source| Error::Input { source })?,

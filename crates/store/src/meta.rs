@@ -22,10 +22,20 @@ pub(crate) struct Meta {
     pub(crate) size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_hash")]
     pub(crate) blake3: Option<[u8; 32]>,
+    /// The md5 by which it was wanted, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_hash")]
+    pub(crate) md5: Option<[u8; 16]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<String>,
     #[serde(default)]
     pub(crate) stored: u64,
+}
+
+impl Meta {
+    /// What was measured.
+    pub(crate) fn new(sha256: Sha256Id, size: u64, blake3: [u8; 32], md5: Option<[u8; 16]>) -> Self {
+        Self { sha256, size: Some(size), blake3: Some(blake3), md5, origin: None, stored: 0 }
+    }
 }
 
 /// An alias as it was found.
@@ -48,18 +58,13 @@ impl Layer {
     }
 
     /// Stores what was measured, keeping the first origin that was noted.
-    pub(crate) fn put_meta(
-        &self,
-        id: &Sha256Id,
-        size: u64,
-        blake3: [u8; 32],
-        origin: &str,
-    ) -> Result<(), Error> {
-        let old = self.meta(id);
+    pub(crate) fn put_meta(&self, measured: &Meta, origin: &str) -> Result<(), Error> {
+        let old = self.meta(&measured.sha256);
         let first = old.as_ref().and_then(|old| old.origin.clone());
         let origin = first.or_else(|| (!origin.is_empty()).then(|| public_url(origin)));
         let stored = old.as_ref().map_or_else(unix_now, |old| old.stored);
-        let new = Meta { sha256: *id, size: Some(size), blake3: Some(blake3), origin, stored };
+        let md5 = measured.md5.or(old.as_ref().and_then(|old| old.md5));
+        let new = Meta { origin, stored, md5, ..measured.clone() };
         if old.as_ref() == Some(&new) { Ok(()) } else { self.write_meta(&new) }
     }
 
@@ -106,6 +111,11 @@ pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
 }
 
 impl Store {
+    /// The md5 by which a blob was wanted, as far as that is known.
+    pub fn md5_of(&self, id: Sha256Id) -> Option<[u8; 16]> {
+        self.layers().find_map(|layer| layer.meta(&id)?.md5)
+    }
+
     /// The URL under which a blob first came in, without its secrets.
     pub fn origin(&self, id: Sha256Id) -> Option<String> {
         self.layers().find_map(|layer| layer.meta(&id)?.origin)
@@ -115,8 +125,8 @@ impl Store {
 mod hex_hash {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        hash: &Option<[u8; 32]>,
+    pub(super) fn serialize<S: Serializer, const N: usize>(
+        hash: &Option<[u8; N]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match hash {
@@ -125,11 +135,11 @@ mod hex_hash {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
         deserializer: D,
-    ) -> Result<Option<[u8; 32]>, D::Error> {
+    ) -> Result<Option<[u8; N]>, D::Error> {
         let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-        let mut hash = [0; 32];
+        let mut hash = [0; N];
         hex::decode_to_slice(text, &mut hash).map_err(serde::de::Error::custom)?;
         Ok(Some(hash))
     }

@@ -6,10 +6,12 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::dirs::make_cache_dir;
 use crate::layer::Layer;
 use crate::layout::{FORMAT, Layout};
+use crate::tier::Tier;
 use crate::{OpenError, Store};
 
 /// Its signature line is what backup programs look for (bford.info/cachedir).
@@ -25,9 +27,24 @@ pub struct Config {
     pub lower: Vec<PathBuf>,
     /// Users whose records are believed, besides root, ourselves and the owner of the cache directory.
     pub trusted_uids: Vec<u32>,
-    /// Nothing is stored: the directory is not made (one that is missing is as good as an empty one), and what a lower layer has is not copied into it. Times of use and
+    /// What becomes of content.
+    pub keeping: Keeping,
+    /// What is asked after the directories, in this order.
+    pub tiers: Vec<Arc<dyn Tier>>,
+}
+
+/// What becomes of content that was fetched, or found in a lower layer or a tier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Keeping {
+    /// It is kept in the cache directory, and waits there for the tiers.
+    #[default]
+    Here,
+    /// It goes to the tiers at once, and the directory serves for locks alone: for a container whose file system is
+    /// about to become an image.
+    Tiers,
+    /// Nothing is stored: the directory is not made (one that is missing is as good as an empty one). Times of use and
     /// events are still noted.
-    pub read_only: bool,
+    Nowhere,
 }
 
 impl Store {
@@ -36,20 +53,29 @@ impl Store {
     /// # Errors
     /// [`OpenError::NotADirectory`], [`OpenError::NewerFormat`], or the system's own reason.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
-        let layer = match open_layer(&config.dir, &config.trusted_uids, true, config.read_only) {
-            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && config.read_only => {
-                // Whoever would have made it: there is nothing in it to believe.
-                let anyone = fs::metadata("/").map_err(|source| failure("open", &config.dir, source))?;
-                Layer::new(&config.dir, &anyone, &config.trusted_uids, true)
-            }
-            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source))?;
-                open_layer(&config.dir, &config.trusted_uids, true, config.read_only)?
+        let read_only = config.keeping == Keeping::Nowhere;
+        let open = || open_layer(&config.dir, &config.trusted_uids, true, read_only);
+        let missing = |error: &OpenError| matches!(error, OpenError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        let layer = match open() {
+            Err(error) if missing(&error) && read_only => nothing(config)?,
+            Err(error) if missing(&error) => {
+                let made = make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source));
+                match made.and_then(|()| open()) {
+                    // Only locks would have been there.
+                    Err(_) if config.keeping == Keeping::Tiers => nothing(config)?,
+                    other => other?,
+                }
             }
             other => other?,
         };
         Ok(Self::of(layer, config))
     }
+}
+
+/// A directory that is not there. Whoever would have made it: there is nothing in it to believe.
+fn nothing(config: &Config) -> Result<Layer, OpenError> {
+    let anyone = fs::metadata("/").map_err(|source| failure("open", &config.dir, source))?;
+    Ok(Layer::new(&config.dir, &anyone, &config.trusted_uids, true))
 }
 
 /// Opens one cache directory that is there.

@@ -1,4 +1,4 @@
-//! One pass over a file through several stages: hash, write, hash again. Small files go through on the calling
+//! One pass over content through several stages: hash, write, hash again. Small files go through on the calling
 //! thread; beyond [`THREADED`] each stage but the first has a thread of its own, so that a pass takes as long as its
 //! slowest stage and not as their sum.
 //!
@@ -6,8 +6,9 @@
 //! behind an `Arc`; the last one to let go sends it back. A stage that failed keeps taking and returning buffers
 //! without looking at them until the reader has seen the flag, so no one ever waits for a buffer that is lost.
 
+use std::borrow::Borrow;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,11 +34,31 @@ pub(crate) fn hashing<H: sha2::digest::Update>(hasher: &mut H) -> impl FnMut(&[u
     }
 }
 
-/// Reads `source` from the start to its end, whatever its position, and hands each piece to all stages. `size` is a
+/// A file from its start, whatever the position of its handle.
+pub(crate) struct FromStart<F> {
+    file: F,
+    offset: u64,
+}
+
+impl<F: Borrow<File>> FromStart<F> {
+    pub(crate) fn of(file: F) -> Self {
+        Self { file, offset: 0 }
+    }
+}
+
+impl<F: Borrow<File>> Read for FromStart<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.borrow().read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
+
+/// Reads `source` to its end, and hands each piece to all stages. `size` is a
 /// hint that decides about threads and buffers. Returns the bytes read; when a stage fails, its error (the first
 /// stage's first).
 pub(crate) fn pump(
-    source: &File,
+    source: &mut dyn Read,
     size: u64,
     read_error: &dyn Fn(io::Error) -> Error,
     stages: &mut [Stage<'_>],
@@ -48,7 +69,7 @@ pub(crate) fn pump(
     let mut buffer = vec![0; size.saturating_add(1).min(SMALL_BUFFER) as usize];
     let mut offset = 0;
     loop {
-        let count = read_at(source, &mut buffer, offset).map_err(read_error)?;
+        let count = read(source, &mut buffer).map_err(read_error)?;
         if count == 0 {
             return Ok(offset);
         }
@@ -70,7 +91,7 @@ struct Piece {
 }
 
 fn pump_threaded(
-    source: &File,
+    source: &mut dyn Read,
     read_error: &dyn Fn(io::Error) -> Error,
     stages: &mut [Stage<'_>],
 ) -> Result<u64, Error> {
@@ -93,7 +114,7 @@ fn pump_threaded(
         let mut outcome = Ok(());
         while outcome.is_ok() && !failed.load(Ordering::Relaxed) {
             let Ok(mut buffer) = recycled.recv() else { break };
-            let length = match read_at(source, &mut buffer, offset) {
+            let length = match read(source, &mut buffer) {
                 Ok(0) => break,
                 Ok(length) => length,
                 Err(e) => {
@@ -145,9 +166,9 @@ fn release(piece: Arc<Piece>, give_back: &SyncSender<Vec<u8>>) {
     }
 }
 
-fn read_at(source: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+fn read(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        match source.read_at(buffer, offset) {
+        match source.read(buffer) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
         }
@@ -189,7 +210,7 @@ mod tests {
                     Ok(())
                 },
             ];
-            assert_eq!(pump(&file, size as u64, &input, stages).unwrap(), size as u64);
+            assert_eq!(pump(&mut FromStart::of(&file), size as u64, &input, stages).unwrap(), size as u64);
             assert!(a == content && b == content && c == content, "{size}");
         }
     }
@@ -210,7 +231,10 @@ mod tests {
             let mut pass = |_: &[u8]| Ok(());
             let stages: &mut [Stage<'_>] =
                 if failing == 0 { &mut [&mut fail, &mut pass] } else { &mut [&mut pass, &mut fail] };
-            assert!(matches!(pump(&file, content.len() as u64, &input, stages), Err(Error::Output { .. })));
+            assert!(matches!(
+                pump(&mut FromStart::of(&file), content.len() as u64, &input, stages),
+                Err(Error::Output { .. })
+            ));
         }
     }
 }

@@ -12,7 +12,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use crate::inventory::{BlobEntry, Inventory};
-use crate::pump::{hashing, pump};
+use crate::pump::{FromStart, hashing, pump};
 use crate::{Error, Sha256Id, Store};
 
 /// How far a verification is. Given before each blob, and once at the end.
@@ -184,7 +184,12 @@ fn measure(path: &Path, size: u64) -> Result<Option<Sums>, Error> {
         Ok(())
     };
     let failed = |e| Error::io("read", path)(e);
-    pump(&file, size, &failed, &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5), &mut third])?;
+    pump(
+        &mut FromStart::of(&file),
+        size,
+        &failed,
+        &mut [&mut hashing(&mut sha256), &mut hashing(&mut md5), &mut third],
+    )?;
     Ok(Some(Sums {
         id: Sha256Id::from_bytes(sha256.finalize().into()),
         blake3: *blake3.finalize().as_bytes(),

@@ -10,6 +10,7 @@
 //!
 //! Invariant: a name under `blobs/` never stands for content that was not hashed to that name while it was written.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ use tempfile::NamedTempFile;
 use crate::blob::Blob;
 use crate::dirs::rename_new;
 use crate::layer::{Layer, open_regular};
+use crate::meta::Meta;
+use crate::open::Keeping;
+use crate::tier::{Tier, TierError};
 use crate::{Digest, Error, Sha256Id, Store};
 
 /// How often a blob that vanishes under our hands is put in its place.
@@ -30,8 +34,7 @@ const PLACINGS: usize = 3;
 /// A stream into the store.
 #[derive(Debug)]
 pub struct BlobWriter {
-    layer: Arc<Layer>,
-    tmp: NamedTempFile,
+    place: Place,
     sha256: Sha256,
     blake3: Box<blake3::Hasher>,
     md5: Option<Md5>,
@@ -44,11 +47,16 @@ impl Store {
     /// # Errors
     /// [`Error::Io`]: the cache cannot be written to.
     pub fn writer(&self, want_md5: bool) -> Result<BlobWriter, Error> {
-        let tmp = self.own.temporary()?;
-        self.own.sweep_tmp_hourly();
+        let place = if self.keeping == Keeping::Tiers {
+            let file = tempfile::tempfile().map_err(Error::io("make a file in", &std::env::temp_dir()))?;
+            Place::Elsewhere { file, tiers: self.written_tiers().cloned().collect() }
+        } else {
+            let tmp = self.own.temporary()?;
+            self.own.sweep_tmp_hourly();
+            Place::Cache { layer: Arc::clone(&self.own), tmp }
+        };
         Ok(BlobWriter {
-            layer: Arc::clone(&self.own),
-            tmp,
+            place,
             sha256: Sha256::new(),
             blake3: Box::default(),
             md5: want_md5.then(Md5::new),
@@ -59,7 +67,7 @@ impl Store {
 
 impl Write for BlobWriter {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let count = self.tmp.write(piece)?;
+        let count = self.place.file().write(piece)?;
         let written = &piece[..count];
         self.sha256.update(written);
         self.blake3.update(written);
@@ -71,7 +79,7 @@ impl Write for BlobWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.tmp.flush()
+        self.place.file().flush()
     }
 }
 
@@ -81,17 +89,16 @@ impl BlobWriter {
     /// # Errors
     /// [`Error::Io`] when what was written is not all in the file: someone else has changed its length.
     pub fn seal(self) -> Result<Ingested, Error> {
-        let length = self.tmp.as_file().metadata().map_err(Error::io("look at", self.tmp.path()))?.len();
+        let length = self.place.file().metadata().map_err(Error::io("look at", self.place.path()))?.len();
         if length != self.size {
-            return Err(Error::io("complete", self.tmp.path())(ErrorKind::UnexpectedEof.into()));
+            return Err(Error::io("complete", self.place.path())(ErrorKind::UnexpectedEof.into()));
         }
         Ok(Ingested {
             id: Sha256Id::from_bytes(self.sha256.finalize().into()),
             md5: self.md5.map(|md5| md5.finalize().into()),
             size: self.size,
             blake3: *self.blake3.finalize().as_bytes(),
-            layer: self.layer,
-            tmp: self.tmp,
+            place: self.place,
         })
     }
 }
@@ -106,8 +113,32 @@ pub struct Ingested {
     /// Its length in bytes.
     pub size: u64,
     pub(crate) blake3: [u8; 32],
-    pub(crate) layer: Arc<Layer>,
-    pub(crate) tmp: NamedTempFile,
+    pub(crate) place: Place,
+}
+
+/// Where content is before it is published.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In the cache's `tmp/`, to be renamed.
+    Cache { layer: Arc<Layer>, tmp: NamedTempFile },
+    /// In a file of the caller's or without a name, to be sent to these tiers.
+    Elsewhere { file: File, tiers: Vec<Arc<dyn Tier>> },
+}
+
+impl Place {
+    fn file(&self) -> &File {
+        match self {
+            Self::Cache { tmp, .. } => tmp.as_file(),
+            Self::Elsewhere { file, .. } => file,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Cache { tmp, .. } => tmp.path(),
+            Self::Elsewhere { .. } => Path::new("a temporary file"),
+        }
+    }
 }
 
 impl Ingested {
@@ -122,12 +153,23 @@ impl Ingested {
     /// Makes the content a blob, with its meta file and its alias. A blob of that name that is there stays if its size
     /// is right (so that who reads it is not disturbed), and is replaced if not. Racing publishers all succeed.
     ///
-    /// `origin` is the URL it came from, or empty; it is freed of secrets.
+    /// `origin` is the URL it came from, or empty; it is freed of secrets. Where things are kept in tiers the content goes there.
     ///
     /// # Errors
-    /// [`Error::Io`]; the temporary file is then gone.
+    /// [`Error::Io`]; the temporary file is then gone. [`Error::Tier`] where things are kept in tiers.
     pub fn publish(self, origin: &str) -> Result<Blob, Error> {
-        let Self { id, md5, size, blake3, layer, tmp } = self;
+        let Self { id, md5, size, blake3, place } = self;
+        let (layer, tmp) = match place {
+            Place::Cache { layer, tmp } => (layer, tmp),
+            Place::Elsewhere { file, tiers } => {
+                let blob = Blob::elsewhere(id, size, blake3, file);
+                for tier in tiers {
+                    send(tier.as_ref(), &blob, md5.as_ref())
+                        .map_err(|source| Error::Tier { tier: tier.name().to_owned(), source })?;
+                }
+                return Ok(blob);
+            }
+        };
         let path = layer.layout.blob(&id);
         let ready = rustix::fs::fchmod(tmp.as_file(), Mode::from_raw_mode(0o444)).map_err(io::Error::from);
         ready.map_err(Error::io("write", tmp.path()))?;
@@ -136,7 +178,7 @@ impl Ingested {
         let (_held, name) = tmp.into_parts();
         let mut held_by_blob = None;
         for _ in 0..PLACINGS {
-            if place(&layer, &name, &path, size)? {
+            if put_in_place(&layer, &name, &path, size)? {
                 let _ = name.keep();
                 break;
             }
@@ -147,7 +189,7 @@ impl Ingested {
             }
         }
         // A meta file that cannot be written (another user's is in the way) only costs speed.
-        let _ = layer.put_meta(&id, size, blake3, origin);
+        let _ = layer.put_meta(&Meta::new(id, size, blake3, md5), origin);
         if let Some(md5) = &md5 {
             layer.put_alias(md5, &id)?;
         }
@@ -159,8 +201,16 @@ impl Ingested {
     }
 }
 
+/// Puts content into a tier, unless it is there, and says which md5 means it.
+pub(crate) fn send(tier: &dyn Tier, blob: &Blob, md5: Option<&[u8; 16]>) -> Result<(), TierError> {
+    if !tier.has_content(&blob.id())? {
+        tier.put_content(blob)?;
+    }
+    md5.map_or(Ok(()), |md5| tier.put_alias(md5, &blob.id(), blob.size()))
+}
+
 /// Gives the temporary file its name. `Ok(false)`: a good one is there and stays.
-fn place(layer: &Layer, tmp: &Path, path: &Path, size: u64) -> Result<bool, Error> {
+fn put_in_place(layer: &Layer, tmp: &Path, path: &Path, size: u64) -> Result<bool, Error> {
     match layer.rename(tmp, path, rename_new) {
         Ok(()) => return Ok(true),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {}

@@ -250,7 +250,12 @@ fn a_cache_that_is_only_read_serves_a_lower_layer_and_stores_nothing() {
     let own = Cache::new();
     let before = files_below(own.dir()).len();
     let lower = vec![lower.dir().to_owned()];
-    let config = Config { dir: own.dir().to_owned(), lower, read_only: true, ..Config::default() };
+    let config = Config {
+        dir: own.dir().to_owned(),
+        lower,
+        keeping: vcache_store::Keeping::Nowhere,
+        ..Config::default()
+    };
     let store = Store::open(&config).unwrap();
     let key = Key::web("https://h/a", "");
     assert_eq!(store.lookup(&key).unwrap().unwrap().sha256, id);

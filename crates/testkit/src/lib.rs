@@ -6,6 +6,7 @@
 //! - [`Tree`]: what a command left behind, for comparison.
 //! - [`Origin`]: an HTTP/1.1 server on the loopback device. It is written on `std::net` alone, since half of its use
 //!   is to break the protocol on purpose (short bodies, stalls, resets), which a server library forbids.
+//! - [`Nginx`]: a real web server to be written to.
 //! - [`tools`]: a tool that echoes what it was given, and one that must not be called.
 //! - [`Need`]: parts of the machine that some tests stand on. A missing part is a loud skip, and a failure when `CI`
 //!   is `true`.
@@ -22,6 +23,7 @@
 mod bins;
 mod digest;
 mod need;
+mod nginx;
 mod origin;
 mod process;
 mod sandbox;
@@ -31,6 +33,7 @@ mod tree;
 pub use bins::{bin_dir, workspace};
 pub use digest::{md5_hex, sha256_hex};
 pub use need::{Need, have, missing, say_skipped};
+pub use nginx::Nginx;
 pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};
 pub use process::{Finished, Run, TIME_LIMIT};
 pub use sandbox::{SETUP_TIME, Sandbox};

@@ -2,12 +2,14 @@
 //! by; nothing else.
 //!
 //! By its own name it answers for itself: `vcache-shim` lists the names that it serves, one a line; `--reasons` the
-//! counted reasons of passthroughs; `--explain TOOL ARG…` says as JSON what a call would lead to; `--version`.
+//! counted reasons of passthroughs; `--explain TOOL ARG…` says as JSON what a call would lead to; `--version`. `--flush` sends
+//! what waits for the second tiers, without a word: shims start it beside a build.
 #![allow(clippy::print_stdout, reason = "under its own name it is a command that prints facts")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use vcache_shim::{Family, Host, Settings, exit, links};
+use vcache_shim::{Family, Host, Settings, cache, exit, links, outbox};
 
 /// Every family. A new one is a folder under `shims/` and a line here.
 const FAMILIES: &[&Family] = &[&vcache_web::FAMILY];
@@ -47,6 +49,14 @@ fn own_name(host: &Host) -> ExitCode {
                 println!("{name}\t{help}");
             }
         }
+        Some(outbox::FLUSH) => {
+            let settings = Settings::load(host);
+            let sent = cache::open(host, &settings, cache::Use::Unheard).map(|opened| {
+                vcache_remote::flush(&opened.store, Duration::ZERO, &mut |_| {}, &mut |_, _| {})
+            });
+            let all = sent.is_ok_and(|sent| sent.is_ok_and(|sent| sent.left == 0));
+            return if all { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         Some("--explain") if words.len() > 1 => {
             let host = host.with_args(words[1..].to_vec());
             let Some(family) = family(&host) else {
@@ -63,7 +73,7 @@ fn own_name(host: &Host) -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: vcache-shim [--reasons | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
+                "usage: vcache-shim [--reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
             );
             return ExitCode::from(2);
         }

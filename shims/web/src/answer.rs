@@ -59,8 +59,14 @@ impl Session<'_> {
         service.jobs.iter().map(|job| self.answer(job, wanted)).collect()
     }
 
-    /// What the cache has for one request.
+    /// What the cache has for one request. Says what went wrong with second tiers.
     pub(crate) fn answer(&self, job: &Job, wanted: Wanted) -> Option<Answer> {
+        let answer = self.look_up(job, wanted);
+        self.say_tier_troubles();
+        answer
+    }
+
+    fn look_up(&self, job: &Job, wanted: Wanted) -> Option<Answer> {
         let permitted = match (job.order, wanted) {
             (Order::CacheFirst, _) | (Order::OriginFirst, Wanted::Fresh | Wanted::Fallback) => true,
             (_, Wanted::Known) => true,
@@ -84,15 +90,17 @@ impl Session<'_> {
         };
         let blob = match &record {
             Some(record) => store.find_or(&digest, record.sha256),
-            None => store.find(&digest),
+            None => store.find_for(&digest, &job.key()),
         };
         let blob = blob.unwrap_or_else(|e| {
             self.messages.warn(Chain(&e));
             None
         })?;
         // Pinned content is the same whatever was asked for beside it, and so is its time.
-        let plain = || store.lookup(&Key::web(&job.transfer.url, "")).ok().flatten();
-        let record = record.or_else(plain).filter(|r| r.sha256 == blob.id());
+        let of_content = |key: &Key| store.lookup_of(key, blob.id()).ok().flatten();
+        let record = record.filter(|r| r.sha256 == blob.id());
+        let record = record.or_else(|| of_content(&job.key()));
+        let record = record.or_else(|| of_content(&Key::web(&job.transfer.url, "")));
         let redirects = record.as_ref().and_then(|r| r.redirects).unwrap_or(0);
         (redirects <= job.transfer.max_redirects).then_some(Answer { blob, record })
     }

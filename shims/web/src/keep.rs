@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use vcache_shim::journal::Outcome;
 use vcache_shim::pins::Pin;
-use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit};
+use vcache_shim::{Chain, OnMismatch, PinDigest, child, exit, outbox};
 use vcache_store::{Digest, Error as StoreError, Hashes, Ingested, KeyLock, Mtime, Record};
 
 use crate::Tool;
@@ -77,6 +77,9 @@ impl Session<'_> {
             {
                 end = child::End::Status(status);
             }
+        }
+        if let Some(store) = self.store().filter(|_| self.policy.write) {
+            outbox::send_beside(self.host, store);
         }
         end.now()
     }
@@ -275,7 +278,7 @@ impl Session<'_> {
             origin: job.url.clone(),
             fetched: now(),
         };
-        let record = with_what_was_known(record, store.lookup(&key).ok().flatten());
+        let record = with_what_was_known(record, store.lookup_here(&key).ok().flatten());
         let published = ingested.publish(&job.url).and_then(|_| store.publish(&key, &record));
         match published {
             Ok(()) => self.messages.info(format_args!("kept: {}", job.url)),

@@ -250,7 +250,7 @@ impl Session<'_> {
             self.messages.warn(format_args!("{}: offline and not pinned; using the last copy", job.url));
         }
         self.record_pin(&job.url, &self.digest_to_record(job, answer));
-        self.note(Outcome::Hit, job, answer.blob.size(), None);
+        self.note_hit(job, answer);
     }
 
     /// wget's log file is there after a hit too, with a line that says where the content came from.

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use once_cell::unsync::OnceCell;
+use vcache_shim::cache::{Opened, Use};
 use vcache_shim::host::FileId;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
@@ -14,6 +15,7 @@ use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, cache, real_to
 use vcache_store::{KeyLock, Store};
 use vcache_versions::WebDigest;
 
+use crate::answer::Answer;
 use crate::plan::{self, Job, Plan, leaves_the_machine};
 use crate::reason::{Code, Reason};
 use crate::{COMPONENT, Tool};
@@ -154,15 +156,26 @@ impl<'a> Session<'a> {
 
     /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.
     pub(crate) fn store(&self) -> Option<&Store> {
-        let open = || match cache::open(self.host, self.settings, self.looks_only || !self.policy.write) {
+        let what_for = if self.looks_only || !self.policy.write { Use::ReadOnly } else { Use::ReadWrite };
+        let open = || match cache::open(self.host, self.settings, what_for) {
             _ if !(self.policy.read || self.policy.write) => None,
-            Ok(store) => Some(store),
+            Ok(Opened { store, wrong }) => {
+                wrong.iter().for_each(|line| self.messages.warn(line));
+                Some(store)
+            }
             Err(e) => {
                 self.messages.warn(format_args!("{}; going on without the cache", Chain(&e)));
                 None
             }
         };
         self.store.get_or_init(open).as_ref()
+    }
+
+    /// Says what went wrong with second tiers since this was last said.
+    pub(crate) fn say_tier_troubles(&self) {
+        for trouble in self.store().map(Store::tier_troubles).unwrap_or_default() {
+            self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
+        }
     }
 
     /// Hands the call over to the real tool, as it was given, unless it would need a network that must not be touched.
@@ -192,6 +205,17 @@ impl<'a> Session<'a> {
         event.url = url.map(ToOwned::to_owned);
         self.journal.write(self.store(), &event);
         ExitCode::from(status)
+    }
+
+    /// Writes the line of a request that was answered.
+    pub(crate) fn note_hit(&self, job: &Job, answer: &Answer) {
+        let event = Event {
+            url: Some(job.url.clone()),
+            bytes: answer.blob.size(),
+            tier: answer.blob.tier().map(ToOwned::to_owned),
+            ..self.journal.event(Outcome::Hit)
+        };
+        self.journal.write(self.store(), &event);
     }
 
     /// Writes the line of one request.

@@ -43,6 +43,8 @@ struct Facts {
     records_removed: usize,
     /// Blobs that were due but are named by a version file.
     kept: usize,
+    /// Blobs that were due but wait for a second tier.
+    waiting: usize,
     /// Blobs that were due but are in use.
     in_use: usize,
     /// Bytes.
@@ -120,6 +122,7 @@ impl Facts {
             removed: removed.collect(),
             records_removed: report.records_removed,
             kept: report.kept,
+            waiting: report.waiting,
             in_use: report.in_use,
             freed: report.freed,
             remaining: report.remaining,
@@ -141,10 +144,14 @@ fn render(facts: &Facts, now: u64) -> String {
     let table = if facts.removed.is_empty() { String::new() } else { output::table(&rows, &[0, 1]) };
     let failed: String = facts.failed.iter().map(|what| format!("failed: {what}\n")).collect();
     let verb = if facts.dry_run { "would go" } else { "removed" };
-    let stayed = match (facts.kept, facts.in_use) {
-        (0, 0) => String::new(),
-        (kept, in_use) => format!("; stayed though due: {kept} named by version files, {in_use} in use"),
-    };
+    let stayed = [
+        (facts.kept, "named by version files"),
+        (facts.waiting, "waiting for a second tier"),
+        (facts.in_use, "in use"),
+    ];
+    let stayed: Vec<_> = stayed.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{n} {why}")).collect();
+    let stayed =
+        if stayed.is_empty() { String::new() } else { format!("; stayed though due: {}", stayed.join(", ")) };
     format!(
         "{table}{failed}{} {verb}, {}; {} remain{stayed}\n",
         units::count(facts.removed.len() as u64, "blob"),
@@ -166,7 +173,7 @@ mod tests {
         (facts.kept, facts.dry_run) = (1, false);
         let text = render(&facts, 100);
         assert!(text.contains("2.0 KiB") && text.contains("1m") && text.contains("http://h/a\n"), "{text}");
-        assert!(text.ends_with("stayed though due: 1 named by version files, 0 in use\n"), "{text}");
+        assert!(text.ends_with("; stayed though due: 1 named by version files\n"), "{text}");
     }
 
     #[test]

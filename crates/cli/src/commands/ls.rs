@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde::Serialize;
-use vcache_store::Store;
+use vcache_shim::Chain;
+use vcache_store::{Sha256Id, Store, Tier};
 
 use crate::context::Context;
 use crate::{output, units};
@@ -18,6 +19,9 @@ pub(crate) struct Ls {
     /// The order
     #[arg(long, value_enum, default_value_t = Sort::LastUse)]
     sort: Sort,
+    /// Ask the second tiers which of it they have
+    #[arg(long)]
+    tiers: bool,
     /// Only URLs that hold this text; with `*` or `?`, URLs that match as a whole
     pattern: Option<String>,
     /// Print JSON
@@ -55,16 +59,22 @@ struct Entry {
     /// Unix seconds.
     fetched: u64,
     sha256: String,
+    /// The second tiers that have the content; none where they were not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<Vec<String>>,
 }
 
 impl Ls {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
-        let (mut entries, unreadable) =
-            context.store()?.map_or_else(Default::default, |store| gather(&store));
+        let store = context.store()?;
+        let (mut entries, unreadable) = store.as_ref().map_or_else(Default::default, gather);
         if let Some(pattern) = &self.pattern {
             entries.retain(|entry| matches(pattern, &entry.url));
         }
         sort(&mut entries, self.sort);
+        if let Some(store) = store.filter(|_| self.tiers) {
+            entries.iter_mut().for_each(|entry| entry.tiers = Some(tiers_with(&store, &entry.sha256)));
+        }
         let facts = Facts { bytes: bytes(&entries), entries, unreadable };
         if unreadable > 0 {
             let records = units::count(unreadable, "record");
@@ -99,9 +109,23 @@ fn gather(store: &Store) -> (Vec<Entry>, u64) {
             last_use,
             fetched: record.fetched,
             sha256: record.sha256.to_string(),
+            tiers: None,
         });
     }
     (entries, unreadable)
+}
+
+/// The tiers that have this content. Trouble with one is said.
+fn tiers_with(store: &Store, sha256: &str) -> Vec<String> {
+    let Ok(id) = sha256.parse::<Sha256Id>() else { return Vec::new() };
+    let has = |tier: &dyn Tier| {
+        tier.has_content(&id).unwrap_or_else(|error| {
+            output::warn(format_args!("{}: {}", tier.name(), Chain(error.as_ref())));
+            false
+        })
+    };
+    let tiers = store.tiers().iter().filter(|tier| has(tier.as_ref()));
+    tiers.map(|tier| tier.name().to_owned()).collect()
 }
 
 fn sort(entries: &mut [Entry], by: Sort) {
@@ -155,7 +179,7 @@ fn render(facts: &Facts, now: u64) -> String {
             units::size(entry.size),
             units::age(now.saturating_sub(entry.last_use)),
             entry.sha256.chars().take(12).collect(),
-            format!("{}{variant}", entry.url),
+            format!("{}{variant}{}", entry.url, in_tiers(entry.tiers.as_deref())),
         ]
     }));
     let table = if facts.entries.is_empty() { String::new() } else { output::table(&rows, &[0, 1]) };
@@ -164,13 +188,21 @@ fn render(facts: &Facts, now: u64) -> String {
     format!("{table}{number} {entries}, {}\n", units::size(facts.bytes))
 }
 
+fn in_tiers(tiers: Option<&[String]>) -> String {
+    match tiers {
+        None => String::new(),
+        Some([]) => " (in no tier)".to_owned(),
+        Some(names) => format!(" (in {})", names.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn entry(url: &str, size: u64, last_use: u64) -> Entry {
         let sha256 = format!("{size:064x}");
-        Entry { url: url.into(), variant: None, size, last_use, fetched: 0, sha256 }
+        Entry { url: url.into(), variant: None, size, last_use, fetched: 0, sha256, tiers: None }
     }
 
     #[test]
@@ -201,11 +233,13 @@ mod tests {
     #[test]
     fn shared_content_counts_once() {
         let mut entries = vec![entry("http://h/a", 2048, 100), entry("http://h/b", 2048, 40)];
+        entries[0].tiers = Some(vec![]);
+        entries[1].tiers = Some(vec!["file:/t".into()]);
         entries[1].variant = Some("accept: x".into());
         let facts = Facts { bytes: bytes(&entries), entries, unreadable: 0 };
         let expected = "   SIZE  LAST USE  SHA256        URL\n\
-                        2.0 KiB        0s  000000000000  http://h/a\n\
-                        2.0 KiB        1m  000000000000  http://h/b [accept: x]\n2 entries, 2.0 KiB\n";
+                        2.0 KiB        0s  000000000000  http://h/a (in no tier)\n\
+                        2.0 KiB        1m  000000000000  http://h/b [accept: x] (in file:/t)\n2 entries, 2.0 KiB\n";
         assert_eq!(render(&facts, 100), expected);
         assert_eq!(render(&Facts { entries: vec![], bytes: 0, unreadable: 0 }, 0), "0 entries, 0 B\n");
     }

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod flush;
 pub(crate) mod gc;
 pub(crate) mod generate;
 pub(crate) mod hooks;

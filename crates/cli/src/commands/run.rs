@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::commands::flush;
 use crate::context::{self, Context};
 use crate::surroundings::{Project, Surroundings};
 use crate::tally::Tally;
@@ -28,6 +30,8 @@ pub(crate) struct Run {
     command: Vec<OsString>,
 }
 
+/// For another build of this user that sends what both have fetched.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(600);
 const LOG: &str = "VCACHE_BUILD_LOG";
 
 impl Run {
@@ -58,6 +62,11 @@ impl Run {
                     "no shim was called: tools called by an absolute path, or with another PATH, go past them",
                 );
             }
+        }
+        if flush::has_tiers(&context.settings)
+            && let Some(store) = context.store()?
+        {
+            flush::flush(&store, FLUSH_PATIENCE)?;
         }
         Ok(ExitCode::from(status))
     }

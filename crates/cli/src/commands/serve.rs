@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use vcache_server::{Config, Listen, Server, Token};
-use vcache_shim::cache;
+use vcache_shim::cache::{self, Use};
 
 use crate::context::Context;
 use crate::{files, output, units};
@@ -49,8 +49,10 @@ impl Serve {
             let file = context.host.cwd().join(file);
             Token::parse(&files::read(&file)?).with_context(|| file.display().to_string())
         });
-        let store = cache::open(&context.host, &context.settings, self.read_only)
+        let what_for = if self.read_only { Use::ReadOnly } else { Use::ReadWrite };
+        let opened = cache::open(&context.host, &context.settings, what_for)
             .context("the cache can't be used; try: vcache doctor")?;
+        opened.wrong.iter().for_each(output::warn);
         let config = Config {
             listen: self.listen,
             token: token.transpose()?,
@@ -58,9 +60,11 @@ impl Serve {
             read_only: self.read_only,
             max_size: self.max_size,
             image: self.image,
-            slow_store: !context.settings.get("VCACHE_LOWER").is_empty(),
+            slow_store: ["VCACHE_LOWER", "VCACHE_REMOTE"]
+                .iter()
+                .any(|name| !context.settings.get(name).is_empty()),
         };
-        let server = Server::bind(config, store)?;
+        let server = Server::bind(config, opened.store)?;
         output::print(&format!("{}\n", server.address()))?;
         server.run(self.until_stdin_closes);
         Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use serde::Serialize;
 use vcache_shim::mirrors::Mirrors;
 
 use crate::context::Context;
-use crate::tally::Tally;
+use crate::tally::{OfTier, Tally};
 use crate::{files, output, shims, units};
 
 /// Show what was answered from the cache, what was not, and why
@@ -156,6 +156,10 @@ fn render(facts: &Facts) -> String {
             text.push_str(&format!("\n{title}:\n{}", output::table(&rows, &[0])));
         }
     };
+    let tier = |(name, of): (&String, &OfTier)| {
+        vec![units::count(of.hits, "hit"), units::size(of.bytes), name.clone()]
+    };
+    section("From second tiers", tally.tiers.iter().map(tier).collect());
     let reason = |r: &Reason| vec![r.calls.to_string(), r.reason.clone(), r.help.clone().unwrap_or_default()];
     section("Passthroughs by reason", facts.reasons.iter().map(reason).collect());
     let url = |u: &Url| {
@@ -178,7 +182,7 @@ mod tests {
     use super::*;
 
     fn lines() -> impl Iterator<Item = String> {
-        let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048}"#;
+        let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"tier":"http://t"}"#;
         let miss = r#"{"time":1,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048}"#;
         let range =
             r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"range","url":"http://h.example/b"}"#;
@@ -191,6 +195,7 @@ mod tests {
         let facts = gather(Tally::of(lines(), 0), &[("range".into(), "a part".into())], 10);
         let text = render(&facts);
         assert!(text.contains("hit rate:          50.0 %\n"), "{text}");
+        assert!(text.contains("From second tiers:\n1 hit  2.0 KiB  http://t\n"), "{text}");
         assert!(text.contains("Passthroughs by reason:\n2  range  a part\n1  odd\n"), "{text}");
         assert!(text.contains("Most bytes:\n4.0 KiB  2 calls, 1 hit  http://h.example/a\n"), "{text}");
         assert!(text.contains("Not cached:\n2  range  http://h.example/b\n"), "{text}");

@@ -1,12 +1,15 @@
 //! `vcache verify`: every blob against its name, every record against its blob. It reports; `--repair` also mends.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use vcache_shim::Chain;
+use vcache_store::tier::{self, Held};
 use vcache_store::verify::{self, Progress as Step, Report};
+use vcache_store::{Sha256Id, Store, Tier};
 
 use crate::context::Context;
 use crate::progress::Progress;
@@ -20,6 +23,9 @@ pub(crate) struct Verify {
     /// Move corrupt blobs to quarantine/, and remove records and aliases that lead nowhere
     #[arg(long)]
     repair: bool,
+    /// Check what the second tiers hold of it too: all of it is fetched (with --repair: and replaced where it is wrong)
+    #[arg(long)]
+    tiers: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,7 +41,20 @@ struct Facts {
     foreign: Vec<PathBuf>,
     failed: Vec<String>,
     repaired: usize,
+    /// What the second tiers hold of the cache's content; none where they were not asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tiers: Vec<OfTier>,
     sound: bool,
+}
+
+#[derive(Serialize)]
+struct OfTier {
+    tier: String,
+    sound: usize,
+    absent: usize,
+    wrong: Vec<String>,
+    failed: Vec<String>,
+    repaired: usize,
 }
 
 #[derive(Serialize)]
@@ -47,20 +66,27 @@ struct Corrupt {
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
-        let report = match context.store()? {
+        let store = context.store()?;
+        let report = match &store {
             Some(store) => {
                 let mut progress = Progress::new();
                 let mut show = |step: Step| {
                     let (done, total) = (units::size(step.done_bytes), units::size(step.total_bytes));
                     progress.show(|| format!("verifying: {done} of {total}"));
                 };
-                verify::run(&store, self.repair, &mut show)
+                verify::run(store, self.repair, &mut show)
                     .context("the cache can't be walked; try: vcache doctor")?
             }
             None => Report::default(),
         };
-        let mended = self.repair && report.failed.is_empty();
-        let facts = Facts::of(&report);
+        let mut facts = Facts::of(&report);
+        if let Some(store) = store.filter(|_| self.tiers) {
+            facts.tiers =
+                store.tiers().iter().map(|tier| in_tier(&store, tier.as_ref(), self.repair)).collect();
+        }
+        let tiers_mended = facts.tiers.iter().all(|of| of.failed.is_empty() && of.repaired == of.wrong.len());
+        let mended = self.repair && report.failed.is_empty() && tiers_mended;
+        facts.sound &= facts.tiers.iter().all(|of| of.failed.is_empty() && of.wrong.is_empty());
         output::facts(self.json, &facts, |facts| render(facts, self.repair))?;
         Ok(if facts.sound || mended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -81,9 +107,36 @@ impl Facts {
             foreign: report.foreign.clone(),
             failed: report.failed.iter().map(|e| Chain(e).to_string()).collect(),
             repaired: report.repaired,
+            tiers: Vec::new(),
             sound: report.is_clean(),
         }
     }
+}
+
+/// Content that a tier lacks is no fault: it may not have been sent, or evicted there.
+fn in_tier(store: &Store, tier: &dyn Tier, repair: bool) -> OfTier {
+    let name = tier.name().to_owned();
+    let mut of = OfTier { tier: name, sound: 0, absent: 0, wrong: vec![], failed: vec![], repaired: 0 };
+    let ids: BTreeSet<Sha256Id> =
+        store.records().filter_map(|(_, record)| Some(record.ok()?.sha256)).collect();
+    let mut progress = Progress::new();
+    for (number, id) in ids.iter().enumerate() {
+        progress.show(|| format!("verifying {}: {number} of {}", of.tier, ids.len()));
+        match tier::check(tier, id) {
+            Ok(Held::Sound) => of.sound += 1,
+            Ok(Held::Absent) => of.absent += 1,
+            Ok(Held::Wrong) => {
+                of.wrong.push(id.to_string());
+                let mend = || match store.find(&(*id).into()) {
+                    Ok(Some(blob)) => tier.put_content(&blob).is_ok(),
+                    _ => false,
+                };
+                of.repaired += usize::from(repair && tier.is_written() && mend());
+            }
+            Err(error) => of.failed.push(format!("{id}: {}", Chain(error.as_ref()))),
+        }
+    }
+    of
 }
 
 fn render(facts: &Facts, repair: bool) -> String {
@@ -95,10 +148,18 @@ fn render(facts: &Facts, repair: bool) -> String {
     facts.dangling.iter().for_each(|path| line("leads nowhere", &path.display().to_string()));
     facts.foreign.iter().for_each(|path| line("not ours, left alone", &path.display().to_string()));
     facts.failed.iter().for_each(|what| line("failed", what));
-    let wrong = facts.corrupt.len() + facts.dangling.len() + facts.failed.len();
+    for of in &facts.tiers {
+        of.wrong.iter().for_each(|id| line("wrong in tier", &format!("{} {id}", of.tier)));
+        of.failed.iter().for_each(|what| line("failed", &format!("{} {what}", of.tier)));
+        let (sound, absent, wrong) = (of.sound, of.absent, of.wrong.len());
+        line(&of.tier, &format!("{sound} sound, {absent} not there, {wrong} wrong, {} mended", of.repaired));
+    }
+    let in_tiers: usize = facts.tiers.iter().map(|of| of.wrong.len() + of.failed.len()).sum();
+    let repaired = facts.repaired + facts.tiers.iter().map(|of| of.repaired).sum::<usize>();
+    let wrong = facts.corrupt.len() + facts.dangling.len() + facts.failed.len() + in_tiers;
     let end = match (wrong, repair) {
         (0, _) => "all sound".to_owned(),
-        (_, true) => format!("{}, {} mended", units::count(wrong as u64, "fault"), facts.repaired),
+        (_, true) => format!("{}, {} mended", units::count(wrong as u64, "fault"), repaired),
         (_, false) => format!("{}; to repair: vcache verify --repair", units::count(wrong as u64, "fault")),
     };
     text + &format!("{}, {}: {end}\n", units::count(facts.blobs as u64, "blob"), units::size(facts.bytes))

@@ -8,4 +8,5 @@
 mod facts;
 mod run;
 mod sandbox;
+mod tiers;
 mod upkeep;

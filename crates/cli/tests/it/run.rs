@@ -120,7 +120,16 @@ fn links_are_made_for_an_executable_beside_vcache() {
         let mut command = std::process::Command::new(&vcache);
         let path = "/usr/bin:/bin";
         command.args(args).env_clear().env("PATH", path).env("HOME", sandbox.path("home"));
-        crate::sandbox::done(command.current_dir(sandbox.path("work")).output().unwrap())
+        command.current_dir(sandbox.path("work"));
+        // A process that another test has just forked may still hold the copy open for writing.
+        let started = (0..100).find_map(|_| match command.output() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+                None
+            }
+            other => Some(other),
+        });
+        crate::sandbox::done(started.unwrap().unwrap())
     };
     let done = run(&["run", "--", "sh", "-c", "wget x; dirname $(command -v wget)"]).expect(0);
     let (served, folder) = done.stdout.split_once('\n').unwrap();

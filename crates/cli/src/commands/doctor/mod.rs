@@ -6,6 +6,7 @@
 
 mod cache;
 mod system;
+mod tiers;
 mod tools;
 
 use std::process::ExitCode;
@@ -69,6 +70,7 @@ struct Facts {
 impl Doctor {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let mut checks = cache::checks(context);
+        checks.extend(tiers::checks(context));
         checks.extend(tools::checks(context));
         checks.extend(system::checks(context));
         let number = |status| checks.iter().filter(|check| check.status == status).count();
