@@ -92,7 +92,8 @@ fn parse_since(text: &str) -> Result<u64, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         return Ok(now.saturating_sub(age).as_secs());
     }
-    let in_utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let in_utc =
+        || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let time = text.parse::<Timestamp>().ok().or_else(in_utc).ok_or_else(|| {
         format!("{text:?} is neither an age (2h, 7d) nor a date (2024-02-29, 2024-02-29T12:00:00Z)")
     })?;

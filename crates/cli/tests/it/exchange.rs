@@ -61,7 +61,11 @@ fn a_cache_moves_and_what_is_there_is_skipped() {
     assert_eq!((&facts["blobs"], &facts["records"], &facts["bytes"]), (&2.into(), &2.into(), &9003.into()));
     assert_eq!(held(&sandbox), ["a", "b"]);
     let again = other(&sandbox, &["import", "all"]).expect(0);
-    assert!(again.stdout.contains("0 blobs, 0 B, 0 records imported; skipped as they were there: 2 blobs"), "{}", again.stdout);
+    assert!(
+        again.stdout.contains("0 blobs, 0 B, 0 records imported; skipped as they were there: 2 blobs"),
+        "{}",
+        again.stdout
+    );
     other(&sandbox, &["verify"]).expect(0);
     other(&sandbox, &["export", "-o", "again"]).expect(0);
     assert_eq!(fs::read(sandbox.path("work/all")).unwrap(), fs::read(sandbox.path("work/again")).unwrap());
@@ -79,7 +83,9 @@ fn an_archive_goes_through_a_pipe() {
     assert!(done.stdout.contains("2 blobs") && done.stderr.contains("-> standard output"), "{}", done.stderr);
     assert_eq!(held(&sandbox), ["a", "b"]);
     assert_eq!(sandbox.vcache(&["export", "--json"]).expect(2).stdout, "");
-    assert!(sandbox.vcache(&["import", "-"]).expect(1).stderr.contains("standard input: nothing was imported"));
+    assert!(
+        sandbox.vcache(&["import", "-"]).expect(1).stderr.contains("standard input: nothing was imported")
+    );
 }
 
 #[test]
@@ -138,7 +144,10 @@ fn selections_restrict_and_combine() {
     fs::write(&meta, format!("{}\"stored\":1}}", &text[..stored])).unwrap();
     let new = sandbox.keep("http://h.example/new", b"new", 0);
     sandbox.keep("http://h.example/other", b"other", 0);
-    sandbox.write("work/lock/versions-web", &format!("http://h.example/new==sha256:{new}\nhttp://h.example/old==sha256:{old}\n"));
+    sandbox.write(
+        "work/lock/versions-web",
+        &format!("http://h.example/new==sha256:{new}\nhttp://h.example/old==sha256:{old}\n"),
+    );
     let event = |url: &str, outcome: &str, image: &str| {
         let line = format!(
             r#"{{"time":1,"tool":"wget","outcome":"{outcome}","url":"http://h.example/{url}","image":"{image}"}}"#
@@ -167,7 +176,8 @@ fn selections_restrict_and_combine() {
         }
         let json = done.expect(0).json();
         let content = json["content"].as_array().unwrap().iter();
-        let mut found: Vec<_> = content.map(|c| c["urls"][0].as_str().unwrap().strip_prefix(URL).unwrap()).collect();
+        let mut found: Vec<_> =
+            content.map(|c| c["urls"][0].as_str().unwrap().strip_prefix(URL).unwrap()).collect();
         found.sort_unstable();
         assert_eq!(found, expected, "{args:?}");
     }
@@ -242,20 +252,27 @@ fn a_corrupt_blob_is_named_and_the_former_archive_stays() {
 fn a_log_brings_it_back_and_says_what_is_missing() {
     let sandbox = filled();
     let done = sandbox.vcache(&["export", "--log"]).expect(0);
-    let dressed: String = done.stdout.lines().map(|line| format!("#9 1.234 noise{line}\r\nother\n")).collect();
+    let dressed: String =
+        done.stdout.lines().map(|line| format!("#9 1.234 noise{line}\r\nother\n")).collect();
     sandbox.write("work/build.log", &dressed);
     other(&sandbox, &["import", "--log", "build.log"]).expect(0);
     assert_eq!(held(&sandbox), ["a", "b"]);
     let id = Sha256Id::of(b"abc");
     let start = done.stdout.lines().find(|line| line.contains(&id.to_string())).unwrap();
     let chunk = format!("VC {} ", start.split(' ').nth(1).unwrap());
-    let rest: String = done.stdout.lines().filter(|l| !l.starts_with(&chunk)).map(|l| format!("{l}\n")).collect();
+    let rest: String =
+        done.stdout.lines().filter(|l| !l.starts_with(&chunk)).map(|l| format!("{l}\n")).collect();
     sandbox.write("work/rest.log", &rest);
     let done = sandbox.vcache(&["--cache", "third", "import", "--log", "rest.log"]).expect(1);
-    assert!(done.stdout.contains("lost: http://h.example/a") && done.stdout.contains("1 thing did not arrive"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("lost: http://h.example/a") && done.stdout.contains("1 thing did not arrive"),
+        "{}",
+        done.stdout
+    );
     let third = sandbox.vcache(&["--cache", "third", "ls", "--json"]).expect(0);
     assert_eq!(urls(&third), ["b"], "what arrived whole is kept");
-    let facts = sandbox.vcache(&["--cache", "third", "import", "--log", "rest.log", "--json"]).expect(1).json();
+    let facts =
+        sandbox.vcache(&["--cache", "third", "import", "--log", "rest.log", "--json"]).expect(1).json();
     assert_eq!(facts["lost"][0]["sha256"], id.to_string());
 }
 
@@ -270,7 +287,8 @@ fn a_killed_export_or_import_leaves_nothing_half() {
     let (mut killed, start) = (0, Instant::now());
     for delay in (0..400).step_by(20) {
         for args in [&["export", "-o", "half"][..], &["--cache", "other", "import", "all"]] {
-            let mut child = sandbox.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut child =
+                sandbox.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(delay));
             let _ = child.kill();
             killed += usize::from(child.wait().unwrap().code().is_none());
@@ -295,7 +313,8 @@ fn a_killed_export_or_import_leaves_nothing_half() {
 
 /// Runs `script` in a mount namespace with a tmpfs of 2 MiB at `$1`, `vcache` being `$2`; none where that can't be done.
 fn on_small_disk(sandbox: &Sandbox, script: &str) -> Option<Done> {
-    let works = std::process::Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success());
+    let works =
+        std::process::Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success());
     if !rustix::process::geteuid().is_root() || !works {
         eprintln!("SKIPPED: a full disk needs root and a mount namespace");
         return None;
@@ -303,7 +322,10 @@ fn on_small_disk(sandbox: &Sandbox, script: &str) -> Option<Done> {
     fs::create_dir(sandbox.path("small")).unwrap();
     let script = format!("mount -t tmpfs -o size=2m tmpfs \"$1\" || exit 9; {script}");
     let mut command = std::process::Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script, "sh"]).arg(sandbox.path("small")).arg(env!("CARGO_BIN_EXE_vcache"));
+    command
+        .args(["-m", "sh", "-c", &script, "sh"])
+        .arg(sandbox.path("small"))
+        .arg(env!("CARGO_BIN_EXE_vcache"));
     let environment = sandbox.command(&[]);
     command.env_clear().envs(environment.get_envs().filter_map(|(k, v)| Some((k, v?))));
     Some(done(command.current_dir(sandbox.path("work")).output().unwrap()))
@@ -313,10 +335,13 @@ fn on_small_disk(sandbox: &Sandbox, script: &str) -> Option<Done> {
 fn a_full_disk_at_either_end_leaves_things_as_they_were() {
     let sandbox = filled();
     let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let content: Vec<u8> = content.iter().scan(1_u32, |state, byte| {
-        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        Some(byte ^ (*state >> 24) as u8)
-    }).collect();
+    let content: Vec<u8> = content
+        .iter()
+        .scan(1_u32, |state, byte| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some(byte ^ (*state >> 24) as u8)
+        })
+        .collect();
     sandbox.keep("http://h.example/large", &content, 0);
     sandbox.vcache(&["export", "-o", "all"]).expect(0);
     let script = r#"
