@@ -118,6 +118,7 @@ install_here() {
     put_shims "$shims"
     mkdir -p "$prefix/bin"
     put "$built/vcache" "$prefix/bin/vcache"
+    "$shims/vcache-shim" --refresh-links
     say "installed $prefix/bin/vcache and $shims; try: vcache doctor"
 }
 
@@ -125,8 +126,10 @@ divert() {
     [ "$(id -u)" = 0 ] || die "--divert needs root"
     command -v dpkg-divert >/dev/null 2>&1 || die "--divert needs dpkg-divert, so a Debian or Ubuntu"
     install_here
-    for name in $("$built/vcache-shim"); do
+    for name in $("$built/vcache-shim" --names); do
         tool=/usr/bin/$name
+        # What need not be there is not missed.
+        if [ ! -e "$tool$aside" ] && [ ! -e "$tool" ] && [ ! -e "$shims/$name" ]; then continue; fi
         if is_link_to_us "$tool"; then continue; fi
         if [ ! -e "$tool" ] && [ -x "$tool$aside" ]; then
             # A run before this one was interrupted between the two steps.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use vcache_archive::{Selection, manifest_of};
 use vcache_shim::journal::Event;
@@ -86,14 +86,15 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
     Kind::ALL.into_iter().find(|kind| name(kind) == text).ok_or_else(|| format!("the kinds are: {}", known()))
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970; a time without its distance from UTC is in UTC.
 fn parse_since(text: &str) -> Result<u64, String> {
     if let Ok(age) = units::parse_age(text) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         return Ok(now.saturating_sub(age).as_secs());
     }
-    let midnight = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    let time = text.parse::<Timestamp>().ok().or_else(midnight).ok_or_else(|| {
+    let in_utc =
+        || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let time = text.parse::<Timestamp>().ok().or_else(in_utc).ok_or_else(|| {
         format!("{text:?} is neither an age (2h, 7d) nor a date (2024-02-29, 2024-02-29T12:00:00Z)")
     })?;
     Ok(u64::try_from(time.as_second()).unwrap_or(0))
@@ -110,12 +111,13 @@ mod tests {
             ("2024-02-29T12:00:00Z", 1_709_208_000),
             ("2024-02-29T12:00:00+02:00", 1_709_200_800),
             ("2024-02-29 12:00:00.5Z", 1_709_208_000),
+            ("2024-02-29T12:00:00", 1_709_208_000),
             ("1960-01-01", 0),
         ] {
             assert_eq!(parse_since(text), Ok(seconds), "{text}");
         }
         assert!(parse_since("1h").unwrap() > parse_since("2h").unwrap());
-        for text in ["", "yesterday", "2024-02-30", "2024-02-29T12:00:00", "12"] {
+        for text in ["", "yesterday", "2024-02-30", "12"] {
             assert!(parse_since(text).unwrap_err().contains("2024-02-29"), "{text}");
         }
     }

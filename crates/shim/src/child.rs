@@ -5,11 +5,10 @@
 //! kills the child too, so that nothing goes on writing behind a caller who thinks that it is dead. Its end is ours: the
 //! same exit status, or death by the same signal.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdout, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Once};
 
@@ -17,9 +16,6 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
-
-use crate::Host;
-use crate::real_tool::RealTool;
 
 /// Where the child's stdout goes.
 pub enum Stdout {
@@ -58,12 +54,11 @@ impl Running {
     }
 }
 
-/// Starts the real tool with `args` (without argv[0]).
+/// Starts the real tool, by a command of [`crate::real_tool::RealTool::command`].
 ///
 /// # Errors
 /// Those of `fork(2)` and `execve(2)`.
-pub fn start(host: &Host, tool: &RealTool, args: &[OsString], stdout: Stdout) -> io::Result<Running> {
-    let mut command = tool.command(host, args);
+pub fn start(mut command: Command, stdout: Stdout) -> io::Result<Running> {
     match stdout {
         Stdout::Inherit => {}
         Stdout::Pipe => {

@@ -10,6 +10,9 @@ use crate::{Host, Settings};
 pub struct Family {
     /// The tools' names; unique among all families.
     pub names: &'static [&'static str],
+    /// A link of such a name without its real tool would change what scripts do (`command -v docker || …`), so there is one only
+    /// where the tool is.
+    pub only_with_tool: bool,
     /// Does the call in `host`. Returns only when the process was not replaced by the real tool.
     pub run: fn(&Host, &Settings) -> ExitCode,
     /// Says what [`Family::run`] would do, without doing it.

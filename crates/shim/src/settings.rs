@@ -40,6 +40,8 @@ variables! {
     "VCACHE_LOWER", "", "read-only caches to look into after the own one, separated by `:`";
     "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; for `vcache` also `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`; `#trusted`, `#read-only` behind one";
     "VCACHE_REMOTE_CREDENTIALS", "", "a file with a line for each second tier: its address and `user:password` or a token";
+    "VCACHE_TRANSPORT", "", "how an image build gets the cache: `serve`, also where it is not set; with another value image builds are left alone";
+    "VCACHE_SERVE_ADDRESS", "", "for image builds: the URL of a `vcache serve` that runs (`http://:TOKEN@cache:8080`), or the address at which one is to be started (`10.0.0.5`, `10.0.0.5:8080`)";
     "VCACHE_TRUSTED_UIDS", "", "users whose unpinned records are believed, beside root, oneself and the owner of the cache; separated by `,`";
     "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content";
     "VCACHE_PIN_DIGEST", "md5", "how new pins are recorded: `md5` (as SONiC's tools read them) or `sha256`";

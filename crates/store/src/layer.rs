@@ -7,8 +7,8 @@
 //! file in it to a name that means something else.
 
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -70,9 +70,13 @@ impl Layer {
         if !metadata.is_file() || metadata.len() > SMALL {
             return Ok(None);
         }
-        let mut content = Vec::with_capacity(metadata.len() as usize + 1);
-        (&file).take(SMALL).read_to_end(&mut content).map_err(failed)?;
-        Ok(Some(Small { content, file, metadata }))
+        let mut content = vec![0; metadata.len() as usize];
+        match file.read_exact_at(&mut content, 0) {
+            Ok(()) => Ok(Some(Small { content, file, metadata })),
+            // Someone cuts it short instead of replacing it, as nobody may.
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
     }
 
     /// Writes a small file as a whole: beside, then renamed over whatever has the name.

@@ -1,18 +1,20 @@
 //! `vcache-shim`: the one executable behind all names. It finds the family of tools for the name that it was called
 //! by; nothing else.
 //!
-//! By its own name it answers for itself: `vcache-shim` lists the names that it serves, one a line; `--reasons` the
+//! By its own name it answers for itself: `vcache-shim` lists the names that every image may have, one a line, `--names` all; `--refresh-links` links
+//! those of the others whose real tool is there; `--reasons` the
 //! counted reasons of passthroughs; `--explain TOOL ARG…` says as JSON what a call would lead to; `--version`. `--flush` sends
 //! what waits for the second tiers, without a word: shims start it beside a build.
 #![allow(clippy::print_stdout, reason = "under its own name it is a command that prints facts")]
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use vcache_shim::{Family, Host, Settings, cache, exit, links, outbox};
+use vcache_shim::{Family, Host, Settings, cache, exit, links, outbox, real_tool};
 
 /// Every family. A new one is a folder under `shims/` and a line here.
-const FAMILIES: &[&Family] = &[&vcache_web::FAMILY];
+const FAMILIES: &[&Family] = &[&vcache_web::FAMILY, &vcache_docker::FAMILY];
 
 fn main() -> ExitCode {
     let host = Host::from_process();
@@ -39,10 +41,47 @@ fn names() -> Vec<&'static str> {
     FAMILIES.iter().flat_map(|f| f.names).copied().collect()
 }
 
+/// The names that are linked whether their tool is there or not.
+fn staged() -> Vec<&'static str> {
+    FAMILIES.iter().filter(|family| !family.only_with_tool).flat_map(|family| family.names).copied().collect()
+}
+
+/// Links the other names in the executable's folder where their tool has come, and unlinks them where it has gone.
+fn refresh_links(host: &Host) -> ExitCode {
+    let Some(folder) = host.args().first().and_then(|typed| folder_of(host, Path::new(typed))) else {
+        eprintln!("vcache: error: the folder of the shims can't be told; call vcache-shim by its path");
+        return ExitCode::FAILURE;
+    };
+    for name in names().into_iter().filter(|name| !staged().contains(name)) {
+        let there = real_tool::find(&host.with_args(vec![name.into()])).is_ok();
+        let change = if there { links::enable } else { links::disable };
+        if let Err(e) = change(&folder, &[name.to_owned()]) {
+            eprintln!("vcache: error: {}: {e}", folder.join(name).display());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Where a path that was typed leads, else where `PATH` does.
+fn folder_of(host: &Host, typed: &Path) -> Option<PathBuf> {
+    let path = if typed.components().count() > 1 {
+        host.cwd().join(typed)
+    } else {
+        host.path()
+            .into_iter()
+            .map(|folder| host.cwd().join(folder).join(typed))
+            .find(|path| path.is_file())?
+    };
+    path.parent().map(Path::to_owned)
+}
+
 fn own_name(host: &Host) -> ExitCode {
     let words = &host.args()[1.min(host.args().len())..];
     match words.first().and_then(|w| w.to_str()) {
-        None if words.is_empty() => println!("{}", names().join("\n")),
+        None if words.is_empty() => println!("{}", staged().join("\n")),
+        Some("--names") => println!("{}", names().join("\n")),
+        Some("--refresh-links") => return refresh_links(host),
         Some("--version") => println!("vcache-shim {}", env!("CARGO_PKG_VERSION")),
         Some("--reasons") => {
             for (name, help) in FAMILIES.iter().flat_map(|f| (f.reasons)()) {
@@ -73,7 +112,7 @@ fn own_name(host: &Host) -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: vcache-shim [--reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
+                "usage: vcache-shim [--names | --refresh-links | --reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
             );
             return ExitCode::from(2);
         }

@@ -105,7 +105,8 @@ fn statuses() -> String {
 
 fn reasons() -> String {
     let mut table = String::from("| reason | meaning |\n|---|---|\n");
-    for (name, meaning) in (vcache_web::FAMILY.reasons)() {
+    for (name, meaning) in (vcache_web::FAMILY.reasons)().into_iter().chain((vcache_docker::FAMILY.reasons)())
+    {
         writeln!(table, "| `{name}` | {meaning} |").unwrap();
     }
     table

@@ -132,7 +132,7 @@ impl Session<'_> {
     }
 
     fn start(&self, tool: &RealTool, args: &[OsString], stdout: child::Stdout) -> io::Result<child::Running> {
-        child::start(self.host, tool, args, stdout)
+        child::start(tool.command(self.host, args), stdout)
     }
 
     /// Runs the tool with its standard output in a temporary file; where there is no room for it, in one elsewhere.

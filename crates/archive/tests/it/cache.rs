@@ -8,7 +8,7 @@ use vcache_archive::{Error, Manifest, Options, Report, Selection, import, write}
 use vcache_store::{Config, Key, Listing, Mtime, Record, Sha256Id, Store};
 
 pub(crate) struct Cache {
-    pub(crate) root: tempfile::TempDir,
+    _root: tempfile::TempDir,
     pub(crate) store: Store,
 }
 
@@ -16,7 +16,7 @@ impl Cache {
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(&Config { dir: root.path().join("cache"), ..Config::default() }).unwrap();
-        Self { root, store }
+        Self { _root: root, store }
     }
 
     /// One with a few contents: empty, of one byte, of a block, large, and one for two URLs.

@@ -5,6 +5,7 @@
     reason = "tests make files and start the command"
 )]
 
+mod exchange;
 mod facts;
 mod run;
 mod sandbox;

@@ -1,0 +1,49 @@
+//! What a call would lead to, without doing it.
+
+use vcache_shim::family::Explanation;
+use vcache_shim::{Host, Policy, Settings, real_tool, settings};
+
+use crate::COMPONENT;
+use crate::invocation::{Call, Tool, parse};
+use crate::plan::{Plan, plan};
+use crate::reason::{Code, Reason};
+use crate::surroundings;
+
+pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
+    let tool = Tool::of(host.name());
+    let (policy, _) = Policy::new(settings, COMPONENT);
+    let mut explanation = Explanation {
+        tool: host.name().to_string_lossy().into_owned(),
+        plan: "exec".to_owned(),
+        reason: None,
+        detail: None,
+        real_tool: real_tool::find(host).ok().map(|tool| tool.path.display().to_string()),
+        requests: Vec::new(),
+    };
+    let call = parse(tool, host.args().get(1..).unwrap_or_default());
+    let plan = match call {
+        Call::Other => {
+            explanation.detail = Some("not an image build".to_owned());
+            return explanation;
+        }
+        _ if settings::hook_skipped(settings) || !(policy.read || policy.write) => {
+            explanation.detail = Some("no cache is configured".to_owned());
+            return explanation;
+        }
+        Call::Unclear(word) => Plan::Passthrough(Reason::new(Code::UnknownOption, word)),
+        Call::Build(build) => plan(tool, &build, &surroundings::look(host, settings, tool, &build)),
+    };
+    match plan {
+        Plan::Passthrough(reason) => {
+            explanation.plan = "passthrough".to_owned();
+            explanation.reason = Some(reason.code.name().to_owned());
+            explanation.detail = Some(reason.detail).filter(|detail| !detail.is_empty());
+        }
+        Plan::HandOver { variables, reach, .. } => {
+            explanation.plan = "serve".to_owned();
+            explanation.detail =
+                Some(format!("the build gets the cache by {}, at {reach:?}", variables.join(" and ")));
+        }
+    }
+    explanation
+}

@@ -1,0 +1,242 @@
+//! What is done about an image build. Pure and total.
+//!
+//! The hand-over is one more entry in the value of the build argument `NO_PROXY`, which keeps the entries that the build would have had: those of the
+//! last `--build-arg` of that name in either case, else those of docker's configuration, else (podman and buildah, which hand the proxies of the
+//! environment on) those of the environment. A lower-case value that is there gets the same, since BuildKit takes
+//! whichever of both it meets first.
+
+use crate::invocation::{Build, Tool};
+use crate::reason::{Code, Reason};
+
+/// What a plan depends on besides the call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Situation {
+    /// `VCACHE_TRANSPORT`.
+    pub(crate) transport: String,
+    /// `VCACHE_SERVE_ADDRESS`.
+    pub(crate) serve_address: String,
+    /// `DOCKER_HOST` or a context that leads elsewhere.
+    pub(crate) elsewhere: Option<String>,
+    /// `proxies.default.noProxy` of docker's configuration.
+    pub(crate) configured: Option<String>,
+    /// `NO_PROXY` or `no_proxy` of the environment.
+    pub(crate) environment: Option<String>,
+    /// The text of the Dockerfile; none where it can't be read beforehand.
+    pub(crate) dockerfile: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// The call as it is; where the user should know why, the reason is a warning.
+    Passthrough(Reason),
+    /// The build gets the cache.
+    HandOver {
+        /// The variables to be set, both to the same.
+        variables: Vec<&'static str>,
+        /// Their entries so far, separated by commas; may be empty.
+        keep: String,
+        /// How the server is reached.
+        reach: Reach,
+    },
+}
+
+/// How a build reaches the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Reach {
+    /// A server that runs: its URL.
+    Running(String),
+    /// One is started at this `ADDRESS` or `ADDRESS:PORT`.
+    At(String),
+    /// One is started where a build on the host's own network finds it.
+    HostNetwork,
+    /// One is started where a build on this network of docker's finds it.
+    Network(String),
+}
+
+const UPPER: &str = "NO_PROXY";
+const LOWER: &str = "no_proxy";
+
+/// Decides.
+pub(crate) fn plan(tool: Tool, build: &Build, situation: &Situation) -> Plan {
+    decide(tool, build, situation).unwrap_or_else(Plan::Passthrough)
+}
+
+fn decide(tool: Tool, build: &Build, situation: &Situation) -> Result<Plan, Reason> {
+    if !matches!(situation.transport.as_str(), "" | "serve") {
+        return Err(Reason::new(Code::Transport, situation.transport.as_str()));
+    }
+    let reach = reach(tool, build, situation)?;
+    let given = given(build, situation, UPPER).or_else(|| given(build, situation, LOWER));
+    let of_tool = || match tool {
+        Tool::Docker => situation.configured.clone(),
+        Tool::Podman | Tool::Buildah => situation.environment.clone(),
+    };
+    let lower_case_is_set =
+        given.is_none() && of_tool().is_some() || build.arguments.iter().any(|(name, _)| name == LOWER);
+    let keep = given.or_else(of_tool).unwrap_or_default();
+    let dockerfile = situation.dockerfile.as_deref().ok_or(Reason::new(Code::Unread, ""))?;
+    let upper_is_free = !declares(dockerfile, UPPER);
+    let lower_is_free = !declares(dockerfile, LOWER);
+    let variables = match (upper_is_free, lower_is_free, lower_case_is_set) {
+        (true, _, false) => vec![UPPER],
+        (true, true, true) => vec![UPPER, LOWER],
+        (false, true, false) if build.arguments.iter().all(|(name, _)| name != UPPER) => vec![LOWER],
+        _ => return Err(Reason::new(Code::Declared, "")),
+    };
+    Ok(Plan::HandOver { variables, keep, reach })
+}
+
+fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reason> {
+    let network = build.network.as_deref().unwrap_or("default");
+    if network == "none" {
+        return Err(Reason::new(Code::NoNetwork, "--network none"));
+    }
+    let address = situation.serve_address.as_str();
+    if address.contains("://") {
+        return Ok(Reach::Running(address.to_owned()));
+    }
+    if !address.is_empty() {
+        return Ok(Reach::At(address.to_owned()));
+    }
+    if let Some(elsewhere) = build.elsewhere.as_ref().or(situation.elsewhere.as_ref()) {
+        return Err(Reason::new(Code::Elsewhere, elsewhere.as_str()));
+    }
+    match (tool, network) {
+        (_, "host") => Ok(Reach::HostNetwork),
+        (Tool::Docker, "default") => Ok(Reach::Network("bridge".to_owned())),
+        (Tool::Docker, name) if !name.contains(':') => Ok(Reach::Network(name.to_owned())),
+        (_, name) => Err(Reason::new(
+            Code::NoNetwork,
+            format!("--network {name}; use --network host, or set VCACHE_SERVE_ADDRESS"),
+        )),
+    }
+}
+
+/// The value of the last `--build-arg` of this name; without `=` it is the environment's.
+fn given(build: &Build, situation: &Situation, name: &str) -> Option<String> {
+    let (_, value) = build.arguments.iter().rfind(|(argument, _)| argument == name)?;
+    value.clone().or_else(|| situation.environment.clone())
+}
+
+/// Whether a Dockerfile has an `ARG` of this name: such an argument is shown by `docker history`.
+fn declares(dockerfile: &str, name: &str) -> bool {
+    let joined = dockerfile.replace("\\\n", " ").replace("\\\r\n", " ");
+    joined.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        let is_arg = words.next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"));
+        is_arg && words.any(|word| word.split('=').next() == Some(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invocation::{Call, parse};
+
+    fn situation() -> Situation {
+        Situation { dockerfile: Some("FROM x\nRUN y\n".into()), ..Situation::default() }
+    }
+
+    fn planned(line: &str, situation: &Situation) -> Plan {
+        let words: Vec<std::ffi::OsString> = line.split_whitespace().map(Into::into).collect();
+        let tool = Tool::of(&words[0]);
+        let Call::Build(build) = parse(tool, &words[1..]) else { panic!("{line} is no build") };
+        plan(tool, &build, situation)
+    }
+
+    fn handed(variables: &[&'static str], keep: &str, reach: Reach) -> Plan {
+        Plan::HandOver { variables: variables.to_vec(), keep: keep.into(), reach }
+    }
+
+    #[test]
+    fn how_the_server_is_reached() {
+        let bridge = Reach::Network("bridge".into());
+        let at = Situation { serve_address: "10.0.0.5:77".into(), ..situation() };
+        let running = Situation { serve_address: "http://:t@h:1".into(), ..situation() };
+        for (line, around, reach) in [
+            ("docker build .", situation(), bridge),
+            ("docker build --network host .", situation(), Reach::HostNetwork),
+            ("docker build --network farm .", situation(), Reach::Network("farm".into())),
+            ("buildah bud --network host .", situation(), Reach::HostNetwork),
+            ("docker build .", at.clone(), Reach::At("10.0.0.5:77".into())),
+            ("docker -H tcp://far:1 build .", running.clone(), Reach::Running("http://:t@h:1".into())),
+            ("podman build .", running, Reach::Running("http://:t@h:1".into())),
+        ] {
+            assert_eq!(planned(line, &around), handed(&["NO_PROXY"], "", reach), "{line}");
+        }
+        let far = Situation { elsewhere: Some("DOCKER_HOST=tcp://far:1".into()), ..situation() };
+        for (line, around, code) in [
+            ("docker build --network none .", situation(), Code::NoNetwork),
+            ("docker build --network none .", at, Code::NoNetwork),
+            ("docker build --network container:x .", situation(), Code::NoNetwork),
+            ("podman build .", situation(), Code::NoNetwork),
+            ("docker -H tcp://far:1 build .", situation(), Code::Elsewhere),
+            ("docker build .", far, Code::Elsewhere),
+            ("docker build .", Situation { transport: "log".into(), ..situation() }, Code::Transport),
+            ("docker build .", Situation { dockerfile: None, ..situation() }, Code::Unread),
+        ] {
+            assert!(
+                matches!(planned(line, &around), Plan::Passthrough(reason) if reason.code == code),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn entries_that_the_build_would_have_had_are_kept() {
+        let configured =
+            Situation { configured: Some("c".into()), environment: Some("e".into()), ..situation() };
+        let environment = Situation { environment: Some("e".into()), ..situation() };
+        for (line, around, variables, keep) in [
+            ("docker build --network host .", &environment, &["NO_PROXY"][..], ""),
+            ("docker build --network host .", &configured, &["NO_PROXY", "no_proxy"], "c"),
+            ("buildah bud --network host .", &environment, &["NO_PROXY", "no_proxy"], "e"),
+            (
+                "docker build --network host --build-arg NO_PROXY=a --build-arg NO_PROXY=b .",
+                &configured,
+                &["NO_PROXY"],
+                "b",
+            ),
+            (
+                "docker build --network host --build-arg no_proxy=a .",
+                &configured,
+                &["NO_PROXY", "no_proxy"],
+                "a",
+            ),
+            (
+                "docker build --network host --build-arg no_proxy .",
+                &environment,
+                &["NO_PROXY", "no_proxy"],
+                "e",
+            ),
+        ] {
+            assert_eq!(planned(line, around), handed(variables, keep, Reach::HostNetwork), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_dockerfile_declares_is_not_used() {
+        let with = |text: &str| Situation { dockerfile: Some(text.into()), ..situation() };
+        let line = "docker build --network host .";
+        for (text, variables) in [
+            ("ARG no_proxy\n", &["NO_PROXY"][..]),
+            ("arg NO_PROXY=x\n", &["no_proxy"]),
+            ("# ARG NO_PROXY\nARG OTHER\nRUN echo ARG NO_PROXY\n", &["NO_PROXY"]),
+            ("ARG a \\\n NO_PROXY\n", &["no_proxy"]),
+        ] {
+            assert_eq!(planned(line, &with(text)), handed(variables, "", Reach::HostNetwork), "{text}");
+        }
+        let both = with("ARG NO_PROXY\nARG no_proxy\n");
+        for (line, around) in [
+            (line, &both),
+            ("docker build --network host --build-arg no_proxy=a .", &with("ARG no_proxy\n")),
+            ("docker build --network host --build-arg NO_PROXY=a .", &with("ARG NO_PROXY\n")),
+        ] {
+            assert!(
+                matches!(planned(line, around), Plan::Passthrough(reason) if reason.code == Code::Declared),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a build is not given the cache: a closed list of codes, each counted in `vcache stats`.
+
+/// Why, with what exactly made it so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reason {
+    pub(crate) code: Code,
+    /// The option, the network, the file; may be empty.
+    pub(crate) detail: String,
+}
+
+impl Reason {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Reason { code, detail: detail.into() }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident, $name:literal, $help:literal;)*) => {
+        /// The reasons why a build runs without the cache.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub(crate) enum Code { $(#[doc = $help] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub(crate) const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The name in logs and statistics.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// One line for people.
+            pub(crate) fn help(self) -> &'static str {
+                match self { $(Code::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    UnknownOption, "build-option", "image build: an option that the table does not know, so later words can't be trusted";
+    Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names another way than `serve`";
+    NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected)";
+    Elsewhere, "build-elsewhere", "image build: on another machine (`-H`, `DOCKER_HOST`, a context); name a server with `VCACHE_SERVE_ADDRESS`";
+    Declared, "build-declared", "image build: the Dockerfile declares `ARG NO_PROXY`, so the token would show in the history";
+    Unread, "build-unread", "image build: the Dockerfile can't be read beforehand (standard input, a URL)";
+    NoServer, "build-no-server", "image build: `vcache serve` can't be started";
+}

@@ -1,0 +1,142 @@
+//! One call from beginning to end. Trouble of any sort ends in the real tool with its original argv.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use vcache_shim::cache::{self, Use};
+use vcache_shim::child::{self, End, Stdout};
+use vcache_shim::handover::Handover;
+use vcache_shim::journal::{Journal, Outcome};
+use vcache_shim::real_tool::{self, RealTool};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, settings};
+
+use crate::COMPONENT;
+use crate::invocation::{Build, Call, Tool, parse};
+use crate::network;
+use crate::plan::{Plan, Reach, plan};
+use crate::reason::{Code, Reason};
+use crate::server::Server;
+use crate::surroundings;
+
+/// Does the call in `host`.
+pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
+    let tool = Tool::of(host.name());
+    let call = parse(tool, host.args().get(1..).unwrap_or_default());
+    if call == Call::Other || settings::hook_skipped(settings) || real_tool::inside_a_call(host) {
+        return real_tool::pass_through(host);
+    }
+    let (policy, wrong) = Policy::new(settings, COMPONENT);
+    if !(policy.read || policy.write) {
+        return real_tool::pass_through(host);
+    }
+    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    wrong.iter().for_each(|line| messages.warn(line));
+    let session = Session { host, settings, policy, messages };
+    let build = match call {
+        Call::Build(build) => build,
+        Call::Unclear(word) => return session.pass_through(&Reason::new(Code::UnknownOption, word)),
+        Call::Other => return real_tool::pass_through(host),
+    };
+    match plan(tool, &build, &surroundings::look(host, settings, tool, &build)) {
+        Plan::Passthrough(reason) => session.pass_through(&reason),
+        Plan::HandOver { variables, keep, reach } => session.hand_over(&build, &variables, &keep, &reach),
+    }
+}
+
+struct Session<'a> {
+    host: &'a Host,
+    settings: &'a Settings,
+    policy: Policy,
+    messages: Messages,
+}
+
+impl Session<'_> {
+    /// The build runs without the cache, and the user is told why, unless he chose that himself.
+    fn pass_through(&self, reason: &Reason) -> ExitCode {
+        let detail = if reason.detail.is_empty() { String::new() } else { format!(" ({})", reason.detail) };
+        let text = format!("the build does not get the cache: {}{detail}", reason.code.help());
+        match reason.code {
+            Code::Transport => self.messages.debug(text),
+            _ => self.messages.warn(text),
+        }
+        let journal = Journal::new(self.host, self.settings);
+        let mut event = journal.event(Outcome::Passthrough);
+        event.reason = Some(reason.code.name().to_owned());
+        event.detail = Some(reason.detail.clone()).filter(|detail| !detail.is_empty());
+        let opened = cache::open(self.host, self.settings, Use::ReadOnly);
+        journal.write(opened.as_ref().ok().map(|opened| &opened.store), &event);
+        real_tool::pass_through(self.host)
+    }
+
+    fn hand_over(&self, build: &Build, variables: &[&str], keep: &str, reach: &Reach) -> ExitCode {
+        let tool = match real_tool::find(self.host) {
+            Ok(tool) => tool,
+            Err(missing) => {
+                self.messages.error(&missing);
+                return ExitCode::from(missing.status());
+            }
+        };
+        let (remote, server) = match self.server(&tool, build, reach) {
+            Ok(found) => found,
+            Err(reason) => return self.pass_through(&reason),
+        };
+        let method = match (self.policy.read, self.policy.write) {
+            (true, false) => "rcache",
+            (false, true) => "wcache",
+            _ => "cache",
+        };
+        let (offline, strict) = (self.policy.offline, self.policy.strict);
+        let entry = Handover { method: method.to_owned(), offline, strict, remote }.encode();
+        let value = if keep.is_empty() { entry } else { format!("{keep},{entry}") };
+        let ended = self.build(&tool, build, variables, &value);
+        if let Some(server) = server {
+            server.stop();
+        }
+        match ended {
+            Ok(end) => end.now(),
+            Err(e) => {
+                self.messages
+                    .warn(format_args!("{}: {e}; running it without the cache", tool.path.display()));
+                tool.exec(self.host)
+            }
+        }
+    }
+
+    /// The tier for the build, and the server behind it where that is ours.
+    fn server(
+        &self,
+        tool: &RealTool,
+        build: &Build,
+        reach: &Reach,
+    ) -> Result<(String, Option<Server>), Reason> {
+        let of_network = |network: Option<&str>| {
+            network::address(self.host, tool, build, network)
+                .map(|address| address.to_string())
+                .ok_or_else(|| Reason::new(Code::NoNetwork, network.unwrap_or("host")))
+        };
+        let listen = match reach {
+            Reach::Running(url) if url.contains('#') => return Ok((url.clone(), None)),
+            Reach::Running(url) => return Ok((format!("{url}#trusted,vcache"), None)),
+            Reach::At(address) => address.clone(),
+            Reach::HostNetwork => of_network(None)?,
+            Reach::Network(name) => of_network(Some(name))?,
+        };
+        match Server::start(self.host, &listen, build.tag.as_deref()) {
+            Ok(server) => {
+                self.messages.debug(format_args!("the build reaches the cache at {listen}"));
+                Ok((server.remote.clone(), Some(server)))
+            }
+            Err(e) => Err(Reason::new(Code::NoServer, format!("at {listen}: {e}"))),
+        }
+    }
+
+    /// Runs the real tool. The value travels in its environment, since everyone on the machine can read its argv.
+    fn build(&self, tool: &RealTool, build: &Build, variables: &[&str], value: &str) -> std::io::Result<End> {
+        let mut words = self.host.args().get(1..).unwrap_or_default().to_vec();
+        let added = variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()]);
+        words.splice(build.insert_at..build.insert_at, added);
+        let mut command = tool.command(self.host, &words);
+        command.envs(variables.iter().map(|name| (*name, value)));
+        child::start(command, Stdout::Inherit)?.wait().map(End::like)
+    }
+}

@@ -1,0 +1,49 @@
+//! What the planner wants to know of the world: variables, docker's configuration, the Dockerfile.
+
+use std::path::PathBuf;
+
+use vcache_shim::{Host, Settings};
+
+use crate::invocation::{Build, Tool};
+use crate::plan::Situation;
+
+/// Looks around, for this build.
+pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) -> Situation {
+    let env = |name: &str| host.env(name).map(|value| value.to_string_lossy().into_owned());
+    let config = config(host);
+    let text = |pointer: &str| Some(config.pointer(pointer)?.as_str()?.to_owned());
+    let docker_host = env("DOCKER_HOST").filter(|host| !host.starts_with("unix:"));
+    let context = env("DOCKER_CONTEXT").or_else(|| text("/currentContext")).filter(|name| name != "default");
+    let elsewhere = docker_host
+        .map(|host| format!("DOCKER_HOST={host}"))
+        // A host that is named leaves no room for a context.
+        .or_else(|| context.filter(|_| env("DOCKER_HOST").is_none()).map(|name| format!("context {name}")))
+        .or_else(|| env("BUILDX_BUILDER").map(|name| format!("BUILDX_BUILDER={name}")));
+    Situation {
+        transport: settings.get("VCACHE_TRANSPORT").to_owned(),
+        serve_address: settings.get("VCACHE_SERVE_ADDRESS").to_owned(),
+        elsewhere: elsewhere.filter(|_| tool == Tool::Docker),
+        configured: text("/proxies/default/noProxy").filter(|value| !value.is_empty()),
+        environment: env("NO_PROXY").or_else(|| env("no_proxy")),
+        dockerfile: dockerfile(host, build),
+    }
+}
+
+/// docker's `config.json`; null where there is none.
+fn config(host: &Host) -> serde_json::Value {
+    let folder = host.env("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(host.home()?).join(".docker")));
+    let read =
+        || serde_json::from_slice(&std::fs::read(host.cwd().join(folder?).join("config.json")).ok()?).ok();
+    read().unwrap_or_default()
+}
+
+/// `-f`, looked for from where the call is made, else in the context as podman does; else `Dockerfile` or `Containerfile` in the context.
+fn dockerfile(host: &Host, build: &Build) -> Option<String> {
+    let context = host.cwd().join(build.context.as_ref()?);
+    let candidates = match &build.file {
+        Some(file) => vec![host.cwd().join(file), context.join(file)],
+        None => vec![context.join("Containerfile"), context.join("Dockerfile")],
+    };
+    candidates.iter().filter(|path| path.is_file()).find_map(|path| std::fs::read_to_string(path).ok())
+}
