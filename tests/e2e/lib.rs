@@ -15,9 +15,11 @@ mod compare;
 mod journal;
 mod legs;
 mod row;
+mod served;
 mod words;
 
 pub use journal::{Entry, entries};
 pub use legs::check;
 pub use row::{Content, Expect, Row, Setup, any, cached, live, uncached, warm};
+pub use served::Serve;
 pub use words::split_words;

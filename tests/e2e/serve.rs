@@ -9,97 +9,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use vcache_testkit::{bin_dir, content, sha256_hex};
-
-/// A server over a store of its own; it ends with the value.
-struct Serve {
-    dir: tempfile::TempDir,
-    child: Child,
-    url: String,
-}
-
-impl Serve {
-    fn start(options: &[&str]) -> Serve {
-        Serve::over(tempfile::tempdir().unwrap(), options)
-    }
-
-    fn over(dir: tempfile::TempDir, options: &[&str]) -> Serve {
-        let mut command = Command::new(bin_dir().join("vcache"));
-        command.env_clear().arg("--cache").arg(dir.path().join("cache")).arg("serve");
-        if !options.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1:0"]);
-        }
-        command.args(options).current_dir(dir.path());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        assert!(!url.is_empty(), "it did not come up");
-        Serve { dir, child, url: url.trim().to_owned() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The status and the body that curl gets.
-    fn curl(&self, path: &str, options: &[&str]) -> (u32, String) {
-        let output = Command::new("curl")
-            .args(["-s", "--path-as-is", "-w", "\n%{http_code}", "--max-time", "30"])
-            .args(options)
-            .arg(format!("{}{path}", self.url))
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, status) = text.rsplit_once('\n').unwrap();
-        (status.parse().unwrap(), body.to_owned())
-    }
-
-    fn status(&self, path: &str, options: &[&str]) -> u32 {
-        self.curl(path, options).0
-    }
-
-    /// Puts content under its own name, or another one.
-    fn put(&self, bytes: &[u8], name: &str) -> u32 {
-        let file = self.path(&format!("put-{name}"));
-        fs::write(&file, bytes).unwrap();
-        self.status(&format!("/cas/{name}"), &["-T", file.to_str().unwrap()])
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
-        stream
-    }
-
-    fn files(&self, folder: &str) -> usize {
-        fn count(dir: &Path) -> usize {
-            let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-            entries.map(|e| if e.path().is_dir() { count(&e.path()) } else { 1 }).sum()
-        }
-        count(&self.path("cache").join(folder))
-    }
-
-    fn highest_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use vcache_tests::Serve;
 
 fn signal(child: &Child, name: &str) {
     Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
@@ -352,6 +270,40 @@ fn a_socket_is_served_and_removed() {
     signal(&serve.child, "-TERM");
     assert!(serve.child.wait().unwrap().success());
     assert!(!socket.exists());
+}
+
+#[test]
+fn what_is_put_goes_on_to_the_upstream_and_is_found_there() {
+    let upstream = Serve::start(&[]);
+    let front = Serve::start(&["--upstream", &format!("{}#trusted", upstream.url)]);
+    let bytes = content("a", 70_000);
+    let name = sha256_hex(&bytes);
+    assert_eq!(upstream.put(&bytes, &name), 200);
+    let file = front.path("got");
+    assert_eq!(front.status(&format!("/cas/{name}"), &["-o", file.to_str().unwrap()]), 200);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    // It is kept in front, and what a client puts there arrives behind.
+    drop(upstream);
+    assert_eq!(front.status(&format!("/cas/{name}"), &["-o", file.to_str().unwrap()]), 200);
+    let upstream = Serve::start(&[]);
+    let front = Serve::start(&["--upstream", &format!("{}#trusted", upstream.url)]);
+    let sandbox = vcache_testkit::Sandbox::new();
+    let origin = vcache_testkit::Origin::start();
+    let url = format!("{}/s9000/a", origin.url());
+    let call = |argv: &[&str], machine: &str| {
+        let remote = format!("{}#trusted", front.url);
+        let run =
+            sandbox.shim(argv).env("VCACHE_DIR", sandbox.root().join(machine)).env("VCACHE_REMOTE", remote);
+        run.env("SONIC_VERSION_CONTROL_COMPONENTS", "none").finish().expect_code(0).clone()
+    };
+    call(&["wget", "-q", &url], "a");
+    call(&[bin_dir().join("vcache").to_str().unwrap(), "flush"], "a");
+    let name = sha256_hex(&origin.content("/s9000/a"));
+    let begin = Instant::now();
+    while upstream.status(&format!("/cas/{name}"), &["-o", "/dev/null"]) != 200 {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it does not arrive behind");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -45,6 +45,15 @@ impl Context {
         Context { host, settings, cache_option: cache.is_some() }
     }
 
+    /// The same surroundings with a variable set.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Context {
+        let env = self.host.env_all().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let env = env.chain([(name.into(), value.into())]);
+        let host = Host::new(self.host.args().to_vec(), env, self.host.cwd().to_owned());
+        let settings = Settings::load(&host);
+        Context { host, settings, cache_option: self.cache_option }
+    }
+
     /// Where the value of a variable came from, for people.
     pub(crate) fn origin(&self, name: &str) -> String {
         match name {

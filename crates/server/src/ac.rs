@@ -71,6 +71,7 @@ fn put_record(shared: &Shared, name: &str, kind: Kind, record: Record, length: u
     }
     shared.budget.pay(length)?;
     shared.store.publish(&key, &record)?;
+    shared.upstream.wake();
     Ok((empty(StatusCode::OK), "stored"))
 }
 

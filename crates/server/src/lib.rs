@@ -13,7 +13,7 @@
 //! - No token and no credential is printed, logged or stored.
 //!
 //! Files: `listen` (where), `run` (connections, stop), `routes` (what is asked for), `cas`, `ac`, `events`, `status`,
-//! `counts` (figures), `auth`, `budget`, `body` (content out), `intake` (content in), `refusal` (every "no").
+//! `counts` (figures), `auth`, `budget`, `upstream` (tiers behind the store), `body` (content out), `intake` (content in), `refusal` (every "no").
 //!
 //! Not handled: TLS (put a proxy in front, or a tunnel), HTTP/2, ranges.
 #![allow(
@@ -36,6 +36,7 @@ mod refusal;
 mod routes;
 mod run;
 mod status;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -75,6 +76,7 @@ struct Shared {
     image: Option<String>,
     slow_store: bool,
     budget: budget::Budget,
+    upstream: upstream::Upstream,
     counts: counts::Counts,
     buffers: Arc<body::Buffers>,
     started: Instant,

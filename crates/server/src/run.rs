@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::upstream::Upstream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -83,6 +84,7 @@ impl Server {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let bound = runtime.block_on(Bound::open(&config.listen, config.token.is_some()))?;
         let shared = Shared {
+            upstream: Upstream::new(&store),
             store,
             token: config.token,
             read_only: config.read_only,

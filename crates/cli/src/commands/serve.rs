@@ -16,7 +16,8 @@ use crate::{files, output, units};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: vcache serve --max-size 50G\n         \
                   vcache serve --listen 10.0.0.1:8080 --token-file /etc/vcache/token\n         \
-                  vcache serve --listen unix:/run/vcache.sock --read-only\n\n\
+                  vcache serve --listen unix:/run/vcache.sock --read-only\n         \
+                  vcache serve --upstream s3://bucket/vcache\n\n\
                   Answers: GET, HEAD and PUT of /cas/SHA256 and /ac/NAME; /status (JSON, or a page); /metrics (Prometheus).\n\
                   Who may PUT is believed about unpinned content: give a token to those you trust, or --read-only.")]
 pub(crate) struct Serve {
@@ -35,6 +36,9 @@ pub(crate) struct Serve {
     /// Keep the cache below this size on disk, such as 50G: what was not used for longest goes
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
     max_size: Option<u64>,
+    /// Look here for what the cache lacks, and put there what clients put: a tier as in VCACHE_REMOTE, whose place it takes; may be given several times
+    #[arg(long, value_name = "URL")]
+    upstream: Vec<String>,
     /// Note the calls that clients report as those of this image
     #[arg(long, value_name = "NAME")]
     image: Option<String>,
@@ -50,6 +54,9 @@ impl Serve {
             Token::parse(&files::read(&file)?).with_context(|| file.display().to_string())
         });
         let what_for = if self.read_only { Use::ReadOnly } else { Use::ReadWrite };
+        let upstream =
+            (!self.upstream.is_empty()).then(|| context.with("VCACHE_REMOTE", &self.upstream.join(" ")));
+        let context = upstream.as_ref().unwrap_or(context);
         let store = context.open(what_for)?;
         let config = Config {
             listen: self.listen,
