@@ -3,7 +3,8 @@
 //! ```json
 //! {"vcache_archive": 1,
 //!  "content": [{"sha256": "<64 hex>", "size": 3, "md5": "<32 hex>", "origin": "https://…"}],
-//!  "records": [{"kind": "web-v1", "record": {…}}]}
+//!  "records": [{"kind": "web-v1", "record": {…}}],
+//!  "calls": ["{…}"]}
 //! ```
 //!
 //! Content is sorted by name, records by kind and key, and nothing is there twice. A record may mean content that is not
@@ -34,6 +35,9 @@ pub struct Manifest {
     pub content: Vec<Content>,
     /// What was asked for and which content that means, by kind and key.
     pub records: Vec<Entry>,
+    /// What was asked for where it was packed: lines of the store's events, for whoever keeps them for an image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
 }
 
 /// Content in the archive.
@@ -66,7 +70,7 @@ impl Manifest {
     pub fn new(mut content: Vec<Content>, mut records: Vec<Entry>) -> Manifest {
         content.sort_by_key(|content| content.sha256);
         records.sort_by(|a, b| a.place().cmp(&b.place()));
-        Manifest { format: FORMAT, content, records }
+        Manifest { format: FORMAT, content, records, calls: Vec::new() }
     }
 
     /// Bytes of content.
@@ -76,7 +80,7 @@ impl Manifest {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.content.is_empty() && self.records.is_empty()
+        self.content.is_empty() && self.records.is_empty() && self.calls.is_empty()
     }
 
     /// The content of this name.

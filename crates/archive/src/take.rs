@@ -37,6 +37,8 @@ pub struct Report {
     pub records: u64,
     /// Records that were there, or older than what is there.
     pub records_held: u64,
+    /// The calls that came with it; they are left to the caller.
+    pub calls: Vec<String>,
 }
 
 impl Report {
@@ -47,6 +49,7 @@ impl Report {
         self.bytes_held += other.bytes_held;
         self.records += other.records;
         self.records_held += other.records_held;
+        self.calls.extend_from_slice(&other.calls);
     }
 }
 
@@ -180,6 +183,7 @@ fn publish(
     staged: &[Staged],
     mut report: Report,
 ) -> Result<Report, Error> {
+    report.calls.clone_from(&manifest.calls);
     let mut publication = stage.map(Stage::publication);
     for staged in staged {
         let origin = manifest.find(&staged.id).and_then(|content| content.origin.as_deref());

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
 use crate::commands::{
-    config, doctor, explain, export, flush, gc, generate, hooks, import, ls, run, serve, stats, verify,
+    config, doctor, explain, export, flush, gc, generate, hooks, image, import, ls, run, serve, stats, verify,
 };
 use crate::context::Context;
 
@@ -40,6 +40,7 @@ enum Command {
     Flush(flush::Flush),
     Export(export::Export),
     Import(import::Import),
+    Image(image::Image),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Hooks(hooks::Hooks),
@@ -65,6 +66,7 @@ impl Cli {
             Command::Gc(command) => command.run(&context),
             Command::Export(command) => command.run(&context),
             Command::Import(command) => command.run(&context),
+            Command::Image(command) => command.run(&context),
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context),
             Command::Hooks(command) => command.run(&context),

@@ -62,6 +62,16 @@ pub(crate) fn make_empty(path: &Path) -> Result<()> {
     fs::create_dir(path).with_context(|| format!("{}: the folder can't be made", path.display()))
 }
 
+/// An empty folder that every user may write into, and none may take another's files from; with all above it.
+///
+/// # Errors
+/// It can't be made, or its mode can't be set.
+pub(crate) fn make_for_all(path: &Path) -> Result<()> {
+    let made = fs::create_dir_all(path);
+    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o1777)))
+        .with_context(|| format!("{}: the folder can't be made", path.display()))
+}
+
 /// The length of a file; 0 where it is not there.
 pub(crate) fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())

@@ -9,7 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -28,6 +28,21 @@ pub(crate) fn own_executable() -> Option<PathBuf> {
 pub(crate) fn run(command: &[OsString], env: &[(OsString, OsString)]) -> io::Result<ExitStatus> {
     let Some((program, args)) = command.split_first() else { return Err(io::ErrorKind::NotFound.into()) };
     let mut child = Command::new(program).args(args).envs(env.iter().cloned()).spawn()?;
+    let _signals = HandOn::to(&child);
+    child.wait()
+}
+
+/// Runs `program` to its end under another name, with `env` added to the environment.
+///
+/// # Errors
+/// It can't be started.
+pub(crate) fn run_as(
+    program: &Path,
+    name: &OsStr,
+    args: &[OsString],
+    env: &[(OsString, OsString)],
+) -> io::Result<ExitStatus> {
+    let mut child = Command::new(program).arg0(name).args(args).envs(env.iter().cloned()).spawn()?;
     let _signals = HandOn::to(&child);
     child.wait()
 }

@@ -60,7 +60,10 @@ impl Wanted {
 }
 
 /// What the recorded builds of an image asked for, whether it was in the cache or not.
-fn urls_of(store: &Store, image: &str) -> Result<HashSet<String>> {
+///
+/// # Errors
+/// No call of the image is recorded, or the events can't be read.
+pub(crate) fn urls_of(store: &Store, image: &str) -> Result<HashSet<String>> {
     let mut urls = HashSet::new();
     let mut images = BTreeSet::new();
     let dir = store.dir().display();
@@ -125,6 +128,7 @@ mod tests {
     #[test]
     fn kinds_are_read() {
         assert_eq!(parse_kind("web"), Ok(Kind::Web));
-        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web".to_owned()));
+        assert_eq!(parse_kind("image"), Ok(Kind::Image));
+        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image".to_owned()));
     }
 }

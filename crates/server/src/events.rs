@@ -8,7 +8,6 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use tokio::task::block_in_place;
 use vcache_shim::journal::Event;
-use vcache_store::public_url;
 
 use crate::Shared;
 use crate::intake::Intake;
@@ -26,12 +25,7 @@ pub(crate) async fn post(shared: &Arc<Shared>, body: &mut Intake<'_>) -> Answer 
         bytes.split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty())
     {
         let bad = |e: serde_json::Error| Refusal::BadEvent { line: at + 1, why: e.to_string() };
-        let mut event: Event = serde_json::from_slice(line).map_err(bad)?;
-        event.url = event.url.map(|url| public_url(&url));
-        if shared.image.is_some() {
-            event.image.clone_from(&shared.image);
-        }
-        lines.push(serde_json::to_string(&event).map_err(bad)?);
+        lines.push(Event::adopt(line, shared.image.as_deref()).map_err(bad)?);
     }
     block_in_place(|| {
         shared.budget.pay(lines.iter().map(|line| line.len() as u64 + 1).sum())?;

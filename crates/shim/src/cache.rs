@@ -93,7 +93,7 @@ pub fn open_with(
     let keeping = match origin {
         _ if what_for == Use::ReadOnly => Keeping::Nowhere,
         // What is kept on this file system would become part of the image.
-        Origin::HandedOver => Keeping::Tiers,
+        Origin::HandedOver if settings.path("VCACHE_DIR").is_none() => Keeping::Tiers,
         _ => Keeping::Here,
     };
     let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };

@@ -14,8 +14,19 @@ pub struct Handover {
     pub offline: bool,
     /// For `VCACHE_STRICT`.
     pub strict: bool,
-    /// For `VCACHE_REMOTE`, credentials included.
+    /// For `VCACHE_REMOTE`, credentials included; or [`BESIDE`].
     pub remote: String,
+}
+
+/// In the place of a tier: the cache is the [`FOLDER`] that came with the shims through the build's context.
+pub const BESIDE: &str = "beside:";
+/// The folder in that of the shims. What lies in it goes before the image is done.
+pub const FOLDER: &str = "vcache-build";
+
+/// The folder beside our own executable; none where there is none.
+pub(crate) fn beside_us() -> Option<String> {
+    let folder = std::fs::read_link("/proc/self/exe").ok()?.with_file_name(FOLDER);
+    folder.join("vcache.version").exists().then(|| folder.to_str().map(str::to_owned))?
 }
 
 const DOMAIN: &str = ".vcache.invalid";

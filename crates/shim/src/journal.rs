@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use vcache_store::Store;
+use vcache_store::{Store, public_url};
 
 use crate::{Host, Settings};
 
@@ -62,6 +62,20 @@ pub struct Event {
     /// The image in whose build the call was made; `vcache serve --image` adds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+}
+
+impl Event {
+    /// An event that someone else wrote, as it is to be kept here: what was understood of it, its URL freed of secrets once more, and
+    /// `image` as its image where one is named.
+    ///
+    /// # Errors
+    /// The line is none.
+    pub fn adopt(line: &[u8], image: Option<&str>) -> serde_json::Result<String> {
+        let mut event: Event = serde_json::from_slice(line)?;
+        event.url = event.url.map(|url| public_url(&url));
+        event.image = image.map(str::to_owned).or(event.image);
+        serde_json::to_string(&event)
+    }
 }
 
 /// Writes the events of one call.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::Host;
-use crate::handover::Handover;
+use crate::handover::{self, BESIDE, Handover};
 
 /// One variable that is understood.
 pub struct Variable {
@@ -40,8 +40,10 @@ variables! {
     "VCACHE_LOWER", "", "read-only caches to look into after the own one, separated by `:`";
     "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; for `vcache` also `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`; `#trusted`, `#read-only` behind one";
     "VCACHE_REMOTE_CREDENTIALS", "", "a file with a line for each second tier: its address and `user:password` or a token";
-    "VCACHE_TRANSPORT", "", "how an image build gets the cache: `serve`, also where it is not set; with another value image builds are left alone";
+    "VCACHE_TRANSPORT", "", "how an image build gets the cache: `serve`, `stage` or `log`; not set: the first that works";
     "VCACHE_SERVE_ADDRESS", "", "for image builds: the URL of a `vcache serve` that runs (`http://:TOKEN@cache:8080`), or the address at which one is to be started (`10.0.0.5`, `10.0.0.5:8080`)";
+    "VCACHE_IMAGE_FILES", "", "more files and folders that an image's key is made of, separated by `:`";
+    "VCACHE_IMAGE_ENV", "", "variables whose values an image's key is made of, separated by `,`";
     "VCACHE_TRUSTED_UIDS", "", "users whose unpinned records are believed, beside root, oneself and the owner of the cache; separated by `,`";
     "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content";
     "VCACHE_PIN_DIGEST", "md5", "how new pins are recorded: `md5` (as SONiC's tools read them) or `sha256`";
@@ -113,9 +115,16 @@ impl Settings {
         let lists = ["NO_PROXY", "no_proxy"].into_iter().filter_map(|name| host.env(name)?.to_str());
         let Some(handover) = lists.filter_map(Handover::decode_from_no_proxy).next() else { return };
         let switch = |on: bool| if on { "y" } else { "n" }.to_owned();
+        let beside = handover.remote == BESIDE;
+        let place = match beside {
+            true => ("VCACHE_DIR", handover::beside_us().unwrap_or_default()),
+            false => ("VCACHE_REMOTE", handover.remote),
+        };
+        // In an image without the folder there is nothing to use.
+        let method = if beside && place.1.is_empty() { "none".to_owned() } else { handover.method };
         for (name, value) in [
-            ("SONIC_VERSION_CACHE_METHOD", handover.method),
-            ("VCACHE_REMOTE", handover.remote),
+            place,
+            ("SONIC_VERSION_CACHE_METHOD", method),
             ("VCACHE_OFFLINE", switch(handover.offline)),
             ("VCACHE_STRICT", switch(handover.strict)),
         ] {

@@ -13,16 +13,19 @@ use crate::secrets::public_url;
 pub enum Kind {
     /// One URL fetched over the web.
     Web,
+    /// What the build of an image has asked for; its content is an archive's manifest.
+    Image,
 }
 
 impl Kind {
     /// Every kind, for walks.
-    pub const ALL: [Self; 1] = [Self::Web];
+    pub const ALL: [Self; 2] = [Self::Web, Self::Image];
 
     /// The folder's name with the format version of its keys and records.
     pub const fn bucket(self) -> &'static str {
         match self {
             Self::Web => "web-v1",
+            Self::Image => "image-v1",
         }
     }
 
@@ -49,6 +52,11 @@ impl Key {
             text.push_str(variant);
         }
         Self { kind: Kind::Web, text }
+    }
+
+    /// The key of what an image was built from; `parts` is the digest over what it is made of.
+    pub fn image(name: &str, parts: &str) -> Self {
+        Self { kind: Kind::Image, text: format!("image:{name}\n{parts}") }
     }
 
     /// The family.
@@ -84,6 +92,8 @@ mod tests {
             Key::web("https://h/a", "accept: x").name(),
             Key::web("https://h/a?b", "").name(),
             Key::web("https://h/%61", "").name(),
+            Key::image("a", "1").name(),
+            Key::image("a", "2").name(),
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{at}");

@@ -137,6 +137,7 @@ impl Intake<'_> {
                     continue;
                 }
             };
+            self.report.taken.calls.extend_from_slice(&manifest.calls);
             let lost: BTreeSet<_> = self.report.lost.iter().filter_map(|loss| loss.content).collect();
             for content in &manifest.content {
                 let is_here =

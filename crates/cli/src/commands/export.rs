@@ -30,8 +30,11 @@ pub(crate) struct Export {
     #[command(flatten)]
     wanted: Wanted,
     /// Write a marker of what is there now, for a later --delta, and nothing else
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "delta", "since", "kind", "versions", "image", "log"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "delta", "since", "kind", "versions", "image", "calls", "log"])]
     mark: Option<PathBuf>,
+    /// Take along which calls were recorded, for `vcache import --image`
+    #[arg(long)]
+    calls: bool,
     /// Write lines for a build log, which `vcache import --log` finds again
     #[arg(long)]
     log: bool,
@@ -92,7 +95,11 @@ impl Export {
         }
         let store = context.store_or_empty()?;
         let selection = self.wanted.selection(context, &store)?;
-        let manifest = selection.of(&store).context("the cache can't be listed; try: vcache doctor")?;
+        let mut manifest = selection.of(&store).context("the cache can't be listed; try: vcache doctor")?;
+        if self.calls {
+            let events = store.events().with_context(|| format!("{}: its events", store.dir().display()))?;
+            manifest.calls.extend(events);
+        }
         if manifest.is_empty() && !self.allow_empty {
             bail!(
                 "nothing to export from {}; if that is to be expected, give --allow-empty",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use vcache_archive::{Options, Report, log};
+use vcache_shim::journal::Event;
 use vcache_store::Store;
 
 use crate::context::Context;
@@ -27,6 +28,9 @@ pub(crate) struct Import {
     /// It is a build log with the lines of `vcache export --log` in it
     #[arg(long)]
     log: bool,
+    /// Note the calls that it brings (`vcache export --calls`) as those of a build of this image
+    #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
+    image: Option<String>,
     /// Only check it, and say what would come in
     #[arg(long)]
     dry_run: bool,
@@ -79,13 +83,24 @@ impl Import {
             if report.exports == 0 && report.lost.is_empty() {
                 bail!("{name}: no VCSTART line is in it; was it clipped, or is it the wrong log?");
             }
+            self.note_calls(&store, &report.taken.calls)?;
             Facts::of(&report.taken, &report.lost, self.dry_run)
         } else {
             let report = self.take(&store, input).with_context(|| format!("{name}: nothing was imported"))?;
+            self.note_calls(&store, &report.calls)?;
             Facts::of(&report, &[], self.dry_run)
         };
         output::facts(self.json, &facts, render)?;
         Ok(if facts.lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Without an image they would only tell of another cache.
+    fn note_calls(&self, store: &Store, calls: &[String]) -> Result<()> {
+        let Some(image) = &self.image else { return Ok(()) };
+        for line in calls.iter().filter_map(|line| Event::adopt(line.as_bytes(), Some(image)).ok()) {
+            store.append_event(&line).with_context(|| format!("{}: its events", store.dir().display()))?;
+        }
+        Ok(())
     }
 
     fn take(&self, store: &Store, mut input: impl Read + Send) -> Result<Report> {

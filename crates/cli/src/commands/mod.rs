@@ -8,6 +8,7 @@ pub(crate) mod flush;
 pub(crate) mod gc;
 pub(crate) mod generate;
 pub(crate) mod hooks;
+pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod ls;
 pub(crate) mod run;
