@@ -5,7 +5,7 @@ use vcache_shim::{Host, Policy, Settings, real_tool, settings};
 
 use crate::COMPONENT;
 use crate::invocation::{Call, Tool, parse};
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Way, plan};
 use crate::reason::{Code, Reason};
 use crate::surroundings;
 
@@ -39,10 +39,19 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
             explanation.reason = Some(reason.code.name().to_owned());
             explanation.detail = Some(reason.detail).filter(|detail| !detail.is_empty());
         }
-        Plan::HandOver { variables, reach, .. } => {
+        Plan::HandOver { entry, reach } => {
             explanation.plan = "serve".to_owned();
             explanation.detail =
-                Some(format!("the build gets the cache by {}, at {reach:?}", variables.join(" and ")));
+                Some(format!("the build gets the cache by {}, at {reach:?}", entry.variables.join(" and ")));
+        }
+        Plan::Carry { way, .. } => {
+            explanation.plan = "serve".to_owned();
+            let out = match way {
+                Way::Stage => "a last stage",
+                Way::Log => "the log of a last stage",
+            };
+            explanation.detail =
+                Some(format!("the build gets the cache in its context, and gives it back by {out}"));
         }
     }
     explanation

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use vcache_argv::{Item, Kind, scan};
+use vcache_argv::{Item, Kind, Opt, Spelling, scan};
 
 use crate::table::{BUILD, GLOBAL, Meaning};
 
@@ -25,7 +25,7 @@ pub(crate) enum Call {
     /// An image build that can't be read: the word that is not understood.
     Unclear(String),
     /// An image build.
-    Build(Build),
+    Build(Box<Build>),
 }
 
 /// An image build.
@@ -45,8 +45,14 @@ pub(crate) struct Build {
     pub(crate) file: Option<OsString>,
     /// The context.
     pub(crate) context: Option<OsString>,
-    /// The first `-t`.
-    pub(crate) tag: Option<String>,
+    /// `-t`, in order.
+    pub(crate) tags: Vec<String>,
+    /// `--target`.
+    pub(crate) target: Option<String>,
+    /// An option by which something else comes out than an image with a name.
+    pub(crate) result: Option<String>,
+    /// Where the options begin.
+    pub(crate) options_at: usize,
 }
 
 impl Tool {
@@ -114,6 +120,7 @@ fn elsewhere_by(name: &str, value: Option<&OsStr>) -> Option<String> {
 fn build_options(tool: Tool, mut build: Build, offset: usize, words: &[OsString]) -> Call {
     let scanned = scan(&BUILD, words);
     build.insert_at = offset + words.len();
+    build.options_at = offset;
     let mut end_seen = false;
     for Item { at, kind } in &scanned.items {
         match kind {
@@ -125,7 +132,7 @@ fn build_options(tool: Tool, mut build: Build, offset: usize, words: &[OsString]
                 if opt.meaning == Meaning::Help {
                     return Call::Other;
                 }
-                note(&mut build, opt.meaning, value.as_deref());
+                note(&mut build, opt, value.as_deref());
             }
             Kind::Separator => {
                 build.insert_at = build.insert_at.min(offset + at);
@@ -144,12 +151,12 @@ fn build_options(tool: Tool, mut build: Build, offset: usize, words: &[OsString]
             Kind::MissingValue { opt, .. } => return Call::Unclear(format!("--{}", opt.long)),
         }
     }
-    Call::Build(build)
+    Call::Build(Box::new(build))
 }
 
-fn note(build: &mut Build, meaning: Meaning, value: Option<&OsStr>) {
+fn note(build: &mut Build, opt: &Opt<Meaning>, value: Option<&OsStr>) {
     let text = || value.unwrap_or_default().to_string_lossy().into_owned();
-    match meaning {
+    match opt.meaning {
         Meaning::BuildArg => {
             let text = text();
             build.arguments.push(match text.split_once('=') {
@@ -159,11 +166,53 @@ fn note(build: &mut Build, meaning: Meaning, value: Option<&OsStr>) {
         }
         Meaning::Network => build.network = Some(text()),
         Meaning::File => build.file = value.map(OsStr::to_owned),
-        Meaning::Tag => {
-            build.tag.get_or_insert_with(text);
-        }
+        Meaning::Tag => build.tags.push(text()),
+        Meaning::Target => build.target = Some(text()),
+        Meaning::Result if text() != "false" => build.result = Some(format!("--{}", opt.long)),
         Meaning::Builder if text() != "default" => build.elsewhere = Some(format!("--builder {}", text())),
-        Meaning::Builder | Meaning::Elsewhere | Meaning::Help | Meaning::Other => {}
+        Meaning::Builder
+        | Meaning::Elsewhere
+        | Meaning::Help
+        | Meaning::Once
+        | Meaning::Result
+        | Meaning::Other => {}
+    }
+}
+
+impl Build {
+    /// The words (those behind the tool's name) without the options that `goes` names, and with another context. `None`: it can't be told.
+    pub(crate) fn rewritten(
+        &self,
+        words: &[OsString],
+        goes: impl Fn(Meaning) -> bool,
+        context: &OsStr,
+    ) -> Option<Vec<OsString>> {
+        let (before, options) = words.split_at_checked(self.options_at)?;
+        let mut scanned = scan(&BUILD, options);
+        let mut is_first_left = false;
+        scanned.items.retain_mut(|item| {
+            // What follows in the same word begins a word of its own.
+            if let Kind::Option { spelling: Spelling::Short { bundled, .. }, .. } = &mut item.kind {
+                *bundled &= !is_first_left;
+                is_first_left &= *bundled;
+            }
+            match &mut item.kind {
+                Kind::Option { opt, spelling, .. } if goes(opt.meaning) => {
+                    is_first_left = !matches!(spelling, Spelling::Short { bundled: true, .. });
+                    false
+                }
+                Kind::Positional(word) => {
+                    *word = context.to_owned();
+                    is_first_left = false;
+                    true
+                }
+                _ => {
+                    is_first_left = false;
+                    true
+                }
+            }
+        });
+        Some(before.iter().cloned().chain(scanned.render()).collect())
     }
 }
 
@@ -178,7 +227,7 @@ mod tests {
 
     fn build(line: &str) -> Build {
         match read(line) {
-            Call::Build(build) => build,
+            Call::Build(build) => *build,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -223,14 +272,15 @@ mod tests {
              --build-arg NO_PROXY --network=host ctx",
         );
         assert_eq!(got.globals, ["--config", "/c"]);
-        assert_eq!((got.tag.as_deref(), got.network.as_deref()), (Some("img:1"), Some("host")));
+        assert_eq!((got.tags, got.network.as_deref()), (vec!["img:1".into(), "img:2".into()], Some("host")));
+        assert_eq!(got.result.as_deref(), Some("--quiet"));
         assert_eq!((got.file.unwrap(), got.context.unwrap()), ("D/Dockerfile".into(), "ctx".into()));
         let arguments = [("a".to_owned(), Some("b=c".to_owned())), ("NO_PROXY".to_owned(), None)];
         assert_eq!(got.arguments, arguments);
         // SONiC's own, much shortened.
         let got =
             build("docker build --squash --no-cache --build-arg user=u --label Tag=x -f D -t docker-x .");
-        assert_eq!(got.tag.as_deref(), Some("docker-x"));
+        assert_eq!((got.tags, got.result), (vec!["docker-x".into()], None));
     }
 
     #[test]
@@ -273,5 +323,29 @@ mod tests {
         ] {
             assert_eq!(build(line).elsewhere.as_deref(), elsewhere, "{line}");
         }
+    }
+
+    #[test]
+    fn options_go_from_where_they_are() {
+        let goes = |meaning| matches!(meaning, Meaning::Tag | Meaning::Once | Meaning::Target);
+        for (line, left) in [
+            ("docker build -t a .", "build NEW"),
+            (
+                "docker -D image build --tag=a --no-cache --label x=y --build-arg t=u . -t b",
+                "-D image build --build-arg t=u NEW",
+            ),
+            ("docker build -ta -qtb -- .", "build -q -- NEW"),
+            ("docker build -Dqt a --target x .", "build -Dq NEW"),
+            ("docker build . --pull=false -f F", "build NEW -f F"),
+        ] {
+            let words: Vec<OsString> = line.split_whitespace().skip(1).map(OsString::from).collect();
+            let got = build(line).rewritten(&words, goes, "NEW".as_ref()).unwrap();
+            let left: Vec<OsString> = left.split_whitespace().map(OsString::from).collect();
+            assert_eq!(got, left, "{line}");
+        }
+        let words = ["build", "-qDt", "a", "."].map(OsString::from);
+        let Call::Build(read) = parse(Tool::Docker, &words) else { panic!() };
+        let quiet = read.rewritten(&words, |meaning| meaning == Meaning::Result, "C".as_ref()).unwrap();
+        assert_eq!(quiet, ["build", "-Dt", "a", "C"].map(OsString::from));
     }
 }

@@ -4,6 +4,9 @@
 //! reach (`network`), and hands address and token over as one more entry of `NO_PROXY` ([`vcache_shim::handover`]): a build argument that builders
 //! give to every `RUN` and keep out of history, layers, environment and cache keys. The Dockerfile need not know.
 //!
+//! Where a build can't reach a server, or is not to, `carry` puts what it will ask for into a copy of its context (`mirror`), exports what it has
+//! fetched in one more stage (`dockerfile` knows the stages), and takes both out of the image again.
+//!
 //! Not handled: `docker compose`, `docker buildx bake`, and builds on another machine unless `VCACHE_SERVE_ADDRESS` names a server.
 #![allow(
     clippy::disallowed_methods,
@@ -11,8 +14,11 @@
     reason = "the Dockerfile and docker's configuration are read, the server and the inspection of networks are processes of ours"
 )]
 
+mod carry;
+mod dockerfile;
 mod explain;
 mod invocation;
+mod mirror;
 mod network;
 mod plan;
 mod reason;

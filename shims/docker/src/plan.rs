@@ -5,6 +5,7 @@
 //! environment on) those of the environment. A lower-case value that is there gets the same, since BuildKit takes
 //! whichever of both it meets first.
 
+use crate::dockerfile::{Equipped, equipped};
 use crate::invocation::{Build, Tool};
 use crate::reason::{Code, Reason};
 
@@ -23,6 +24,8 @@ pub(crate) struct Situation {
     pub(crate) environment: Option<String>,
     /// The text of the Dockerfile; none where it can't be read beforehand.
     pub(crate) dockerfile: Option<String>,
+    /// The context has the shims.
+    pub(crate) shims_are_staged: bool,
 }
 
 /// What is to be done.
@@ -30,15 +33,42 @@ pub(crate) struct Situation {
 pub(crate) enum Plan {
     /// The call as it is; where the user should know why, the reason is a warning.
     Passthrough(Reason),
-    /// The build gets the cache.
+    /// The build gets the cache over the network.
     HandOver {
-        /// The variables to be set, both to the same.
-        variables: Vec<&'static str>,
-        /// Their entries so far, separated by commas; may be empty.
-        keep: String,
+        /// How it is told.
+        entry: Entry,
         /// How the server is reached.
         reach: Reach,
     },
+    /// The build gets the cache in its context, and what it has fetched is carried out.
+    Carry {
+        /// How it is told.
+        entry: Entry,
+        /// How it comes out.
+        way: Way,
+        /// The stages that have the shims.
+        stages: Vec<Equipped>,
+        /// Why it is done so where nobody asked for it.
+        instead: Option<Reason>,
+    },
+}
+
+/// Build arguments that the hand-over travels in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entry {
+    /// The variables to be set, all to the same.
+    pub(crate) variables: Vec<&'static str>,
+    /// Their entries so far, separated by commas; may be empty.
+    pub(crate) keep: String,
+}
+
+/// How what a build has fetched comes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// As a file of a last stage.
+    Stage,
+    /// In the log of a last stage.
+    Log,
 }
 
 /// How a build reaches the server.
@@ -63,10 +93,56 @@ pub(crate) fn plan(tool: Tool, build: &Build, situation: &Situation) -> Plan {
 }
 
 fn decide(tool: Tool, build: &Build, situation: &Situation) -> Result<Plan, Reason> {
-    if !matches!(situation.transport.as_str(), "" | "serve") {
-        return Err(Reason::new(Code::Transport, situation.transport.as_str()));
+    match situation.transport.as_str() {
+        "stage" => carry(tool, build, situation, Way::Stage, None),
+        "log" => carry(tool, build, situation, Way::Log, None),
+        "serve" => Ok(Plan::HandOver {
+            reach: reach(tool, build, situation)?,
+            entry: entry(tool, build, situation)?,
+        }),
+        "" => match reach(tool, build, situation) {
+            Ok(reach) => Ok(Plan::HandOver { reach, entry: entry(tool, build, situation)? }),
+            Err(reason) => Ok(instead(tool, build, situation, reason)),
+        },
+        other => Err(Reason::new(Code::Transport, other)),
     }
-    let reach = reach(tool, build, situation)?;
+}
+
+/// What is done where no server can be reached, or none can be started, and nobody has asked for one.
+pub(crate) fn instead(tool: Tool, build: &Build, situation: &Situation, reason: Reason) -> Plan {
+    carry(tool, build, situation, Way::Stage, Some(reason.clone())).unwrap_or(Plan::Passthrough(reason))
+}
+
+fn carry(
+    tool: Tool,
+    build: &Build,
+    situation: &Situation,
+    way: Way,
+    instead: Option<Reason>,
+) -> Result<Plan, Reason> {
+    let entry = entry(tool, build, situation)?;
+    let none = |why: &str| Err(Reason::new(Code::NoImage, why));
+    if tool != Tool::Docker {
+        return none("another tool");
+    }
+    if let Some(option) = &build.result {
+        return none(option);
+    }
+    if build.tags.is_empty() {
+        return none("no -t");
+    }
+    if !situation.shims_are_staged {
+        return none("the context has no shims/vcache-shim");
+    }
+    let text = situation.dockerfile.as_deref().unwrap_or_default();
+    let stages = equipped(text, build.target.as_deref());
+    if stages.is_empty() {
+        return none("no COPY shims FOLDER in what is built");
+    }
+    Ok(Plan::Carry { entry, way, stages, instead })
+}
+
+fn entry(tool: Tool, build: &Build, situation: &Situation) -> Result<Entry, Reason> {
     let given = given(build, situation, UPPER).or_else(|| given(build, situation, LOWER));
     let of_tool = || match tool {
         Tool::Docker => situation.configured.clone(),
@@ -84,7 +160,7 @@ fn decide(tool: Tool, build: &Build, situation: &Situation) -> Result<Plan, Reas
         (false, true, false) if build.arguments.iter().all(|(name, _)| name != UPPER) => vec![LOWER],
         _ => return Err(Reason::new(Code::Declared, "")),
     };
-    Ok(Plan::HandOver { variables, keep, reach })
+    Ok(Entry { variables, keep })
 }
 
 fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reason> {
@@ -146,7 +222,7 @@ mod tests {
     }
 
     fn handed(variables: &[&'static str], keep: &str, reach: Reach) -> Plan {
-        Plan::HandOver { variables: variables.to_vec(), keep: keep.into(), reach }
+        Plan::HandOver { entry: Entry { variables: variables.to_vec(), keep: keep.into() }, reach }
     }
 
     #[test]
@@ -173,13 +249,47 @@ mod tests {
             ("podman build .", situation(), Code::NoNetwork),
             ("docker -H tcp://far:1 build .", situation(), Code::Elsewhere),
             ("docker build .", far, Code::Elsewhere),
-            ("docker build .", Situation { transport: "log".into(), ..situation() }, Code::Transport),
+            ("docker build .", Situation { transport: "smoke".into(), ..situation() }, Code::Transport),
+            ("docker build .", Situation { transport: "log".into(), ..situation() }, Code::NoImage),
             ("docker build .", Situation { dockerfile: None, ..situation() }, Code::Unread),
         ] {
             assert!(
                 matches!(planned(line, &around), Plan::Passthrough(reason) if reason.code == code),
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn what_no_server_can_be_reached_for_is_carried() {
+        let staged = |transport: &str| Situation {
+            dockerfile: Some("FROM x AS a\nCOPY shims /s\nFROM y\nCOPY shims /t\n".into()),
+            shims_are_staged: true,
+            transport: transport.into(),
+            ..situation()
+        };
+        let carried = |line: &str, transport: &str| match planned(line, &staged(transport)) {
+            Plan::Carry { way, stages, instead, .. } => {
+                Ok((way, stages.len(), instead.map(|reason| reason.code)))
+            }
+            Plan::HandOver { .. } => Err(None),
+            Plan::Passthrough(reason) => Err(Some(reason.code)),
+        };
+        for (line, transport, plan) in [
+            ("docker build -t i .", "stage", Ok((Way::Stage, 1, None))),
+            ("docker build -t i --target a .", "log", Ok((Way::Log, 1, None))),
+            ("docker build -t i --network none .", "", Ok((Way::Stage, 1, Some(Code::NoNetwork)))),
+            ("docker -H tcp://h:1 build -t i .", "", Ok((Way::Stage, 1, Some(Code::Elsewhere)))),
+            ("docker build -t i .", "", Err(None)),
+            ("docker build -t i --network none .", "serve", Err(Some(Code::NoNetwork))),
+            ("docker build --network none .", "", Err(Some(Code::NoNetwork))),
+            ("docker build .", "stage", Err(Some(Code::NoImage))),
+            ("docker build -t i -o out .", "stage", Err(Some(Code::NoImage))),
+            ("docker build -t i --quiet=false .", "stage", Ok((Way::Stage, 1, None))),
+            ("docker build -t i --target none .", "stage", Err(Some(Code::NoImage))),
+            ("podman build -t i .", "stage", Err(Some(Code::NoImage))),
+        ] {
+            assert_eq!(carried(line, transport), plan, "{line} {transport}");
         }
     }
 

@@ -39,10 +39,12 @@ macro_rules! codes {
 
 codes! {
     UnknownOption, "build-option", "image build: an option that the table does not know, so later words can't be trusted";
-    Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names another way than `serve`";
+    Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names none of `serve`, `stage`, `log`";
     NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected)";
     Elsewhere, "build-elsewhere", "image build: on another machine (`-H`, `DOCKER_HOST`, a context); name a server with `VCACHE_SERVE_ADDRESS`";
     Declared, "build-declared", "image build: the Dockerfile declares `ARG NO_PROXY`, so the token would show in the history";
     Unread, "build-unread", "image build: the Dockerfile can't be read beforehand (standard input, a URL)";
     NoServer, "build-no-server", "image build: `vcache serve` can't be started";
+    NoImage, "build-no-image", "image build: not by `stage` or `log`, which need docker, a context with `shims`, `COPY shims FOLDER` and an image with a name (no `-o`, `--push`, `-q`, `--iidfile`, ...)";
+    Untransported, "build-not-carried", "image build: its context can't be filled, or its image not be freed of the cache";
 }

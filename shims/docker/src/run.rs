@@ -5,15 +5,16 @@ use std::process::ExitCode;
 
 use vcache_shim::cache::{self, Use};
 use vcache_shim::child::{self, End, Stdout};
-use vcache_shim::handover::Handover;
+use vcache_shim::handover::{BESIDE, Handover};
 use vcache_shim::journal::{Journal, Outcome};
 use vcache_shim::real_tool::{self, RealTool};
 use vcache_shim::{Host, Level, Messages, Policy, Settings, settings};
 
 use crate::COMPONENT;
+use crate::carry::Carrier;
 use crate::invocation::{Build, Call, Tool, parse};
 use crate::network;
-use crate::plan::{Plan, Reach, plan};
+use crate::plan::{self, Entry, Plan, Reach, plan};
 use crate::reason::{Code, Reason};
 use crate::server::Server;
 use crate::surroundings;
@@ -37,10 +38,15 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         Call::Unclear(word) => return session.pass_through(&Reason::new(Code::UnknownOption, word)),
         Call::Other => return real_tool::pass_through(host),
     };
-    match plan(tool, &build, &surroundings::look(host, settings, tool, &build)) {
-        Plan::Passthrough(reason) => session.pass_through(&reason),
-        Plan::HandOver { variables, keep, reach } => session.hand_over(&build, &variables, &keep, &reach),
+    let situation = surroundings::look(host, settings, tool, &build);
+    match session.carry_out(&build, plan(tool, &build, &situation)) {
+        Err(reason) if reason.code == Code::NoServer && situation.transport.is_empty() => {
+            let plan = plan::instead(tool, &build, &situation, reason);
+            session.carry_out(&build, plan)
+        }
+        done => done,
     }
+    .unwrap_or_else(|reason| session.pass_through(&reason))
 }
 
 struct Session<'a> {
@@ -68,38 +74,68 @@ impl Session<'_> {
         real_tool::pass_through(self.host)
     }
 
-    fn hand_over(&self, build: &Build, variables: &[&str], keep: &str, reach: &Reach) -> ExitCode {
-        let tool = match real_tool::find(self.host) {
-            Ok(tool) => tool,
-            Err(missing) => {
+    /// Does what is planned, or says why the build is to run without the cache.
+    fn carry_out(&self, build: &Build, plan: Plan) -> Result<ExitCode, Reason> {
+        let tool = match (&plan, real_tool::find(self.host)) {
+            (Plan::Passthrough(reason), _) => return Err(reason.clone()),
+            (_, Ok(tool)) => tool,
+            (_, Err(missing)) => {
                 self.messages.error(&missing);
-                return ExitCode::from(missing.status());
+                return Ok(ExitCode::from(missing.status()));
             }
         };
-        let (remote, server) = match self.server(&tool, build, reach) {
-            Ok(found) => found,
-            Err(reason) => return self.pass_through(&reason),
-        };
-        let method = match (self.policy.read, self.policy.write) {
-            (true, false) => "rcache",
-            (false, true) => "wcache",
-            _ => "cache",
-        };
-        let (offline, strict) = (self.policy.offline, self.policy.strict);
-        let entry = Handover { method: method.to_owned(), offline, strict, remote }.encode();
-        let value = if keep.is_empty() { entry } else { format!("{keep},{entry}") };
-        let ended = self.build(&tool, build, variables, &value);
+        match plan {
+            Plan::Passthrough(reason) => Err(reason),
+            Plan::HandOver { entry, reach } => self.hand_over(&tool, build, &entry, &reach),
+            Plan::Carry { entry, way, stages, instead } => {
+                let value = self.value(&entry, BESIDE.to_owned());
+                let carrier = Carrier {
+                    host: self.host,
+                    tool,
+                    messages: self.messages,
+                    build,
+                    variables: entry.variables,
+                    value,
+                    way,
+                    stages,
+                };
+                carrier.carry(self.policy.write, instead)
+            }
+        }
+    }
+
+    fn hand_over(
+        &self,
+        tool: &RealTool,
+        build: &Build,
+        entry: &Entry,
+        reach: &Reach,
+    ) -> Result<ExitCode, Reason> {
+        let (remote, server) = self.server(tool, build, reach)?;
+        let ended = self.build(tool, build, &entry.variables, &self.value(entry, remote));
         if let Some(server) = server {
             server.stop();
         }
-        match ended {
+        Ok(match ended {
             Ok(end) => end.now(),
             Err(e) => {
                 self.messages
                     .warn(format_args!("{}: {e}; running it without the cache", tool.path.display()));
                 tool.exec(self.host)
             }
-        }
+        })
+    }
+
+    /// What the build arguments are set to.
+    fn value(&self, entry: &Entry, remote: String) -> String {
+        let method = match (self.policy.read, self.policy.write) {
+            (true, false) => "rcache",
+            (false, true) => "wcache",
+            _ => "cache",
+        };
+        let (offline, strict) = (self.policy.offline, self.policy.strict);
+        let handover = Handover { method: method.to_owned(), offline, strict, remote }.encode();
+        if entry.keep.is_empty() { handover } else { format!("{},{handover}", entry.keep) }
     }
 
     /// The tier for the build, and the server behind it where that is ours.
@@ -121,7 +157,7 @@ impl Session<'_> {
             Reach::HostNetwork => of_network(None)?,
             Reach::Network(name) => of_network(Some(name))?,
         };
-        match Server::start(self.host, &listen, build.tag.as_deref()) {
+        match Server::start(self.host, &listen, build.tags.first().map(String::as_str)) {
             Ok(server) => {
                 self.messages.debug(format_args!("the build reaches the cache at {listen}"));
                 Ok((server.remote.clone(), Some(server)))

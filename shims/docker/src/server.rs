@@ -91,7 +91,8 @@ fn first_line(stdout: std::process::ChildStdout) -> Option<String> {
     Some(line.trim().to_owned()).filter(|line| line.contains("://"))
 }
 
-fn find(host: &Host) -> Option<PathBuf> {
+/// The `vcache` that belongs to us.
+pub(crate) fn find(host: &Host) -> Option<PathBuf> {
     let own = std::fs::read_link("/proc/self/exe").ok();
     let folder = own.as_deref().and_then(Path::parent);
     let beside =

@@ -1,9 +1,12 @@
 //! What the planner wants to know of the world: variables, docker's configuration, the Dockerfile.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use vcache_shim::links::EXECUTABLE;
 use vcache_shim::{Host, Settings};
 
+use crate::dockerfile::SHIMS;
 use crate::invocation::{Build, Tool};
 use crate::plan::Situation;
 
@@ -25,7 +28,13 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
         elsewhere: elsewhere.filter(|_| tool == Tool::Docker),
         configured: text("/proxies/default/noProxy").filter(|value| !value.is_empty()),
         environment: env("NO_PROXY").or_else(|| env("no_proxy")),
-        dockerfile: dockerfile(host, build),
+        shims_are_staged: host
+            .cwd()
+            .join(build.context.as_ref().unwrap_or(&OsString::new()))
+            .join(SHIMS)
+            .join(EXECUTABLE)
+            .is_file(),
+        dockerfile: dockerfile(host, build).and_then(|path| std::fs::read_to_string(path).ok()),
     }
 }
 
@@ -39,11 +48,11 @@ fn config(host: &Host) -> serde_json::Value {
 }
 
 /// `-f`, looked for from where the call is made, else in the context as podman does; else `Dockerfile` or `Containerfile` in the context.
-fn dockerfile(host: &Host, build: &Build) -> Option<String> {
+pub(crate) fn dockerfile(host: &Host, build: &Build) -> Option<PathBuf> {
     let context = host.cwd().join(build.context.as_ref()?);
     let candidates = match &build.file {
         Some(file) => vec![host.cwd().join(file), context.join(file)],
         None => vec![context.join("Containerfile"), context.join("Dockerfile")],
     };
-    candidates.iter().filter(|path| path.is_file()).find_map(|path| std::fs::read_to_string(path).ok())
+    candidates.into_iter().find(|path| path.is_file())
 }

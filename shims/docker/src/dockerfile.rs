@@ -1,0 +1,214 @@
+//! A Dockerfile, as far as its stages go: which of them are built for a target, and where each has the shims. Pure.
+//!
+//! Source: the Dockerfile reference (parser directives, `FROM`, `COPY --from`, `RUN --mount`, here-documents). What is not
+//! understood hides a stage from us at worst: what it fetched is then not carried out.
+
+/// The folder of shims in a build's context.
+pub(crate) const SHIMS: &str = "shims";
+
+/// A stage that has the shims.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Equipped {
+    /// Its number, from 0.
+    pub(crate) stage: usize,
+    /// The folder of the shims in it.
+    pub(crate) folder: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Stage {
+    name: String,
+    /// Stages (or images) that it is made of, the first is its base.
+    from: Vec<String>,
+    shims: Option<String>,
+}
+
+/// The stages with shims that are built for `target`, or for the last stage.
+pub(crate) fn equipped(text: &str, target: Option<&str>) -> Vec<Equipped> {
+    let stages = stages(text);
+    let last = stages.len().checked_sub(1);
+    let Some(target) = target.map_or(last, |name| find(&stages, last.map_or(0, |last| last + 1), name))
+    else {
+        return Vec::new();
+    };
+    let mut needed = vec![target];
+    let mut at = 0;
+    while let Some(&stage) = needed.get(at) {
+        for name in &stages[stage].from {
+            if let Some(other) = find(&stages, stage, name).filter(|other| !needed.contains(other)) {
+                needed.push(other);
+            }
+        }
+        at += 1;
+    }
+    needed.sort_unstable();
+    let with = |stage| Some(Equipped { stage, folder: shims_of(&stages, stage)? });
+    needed.into_iter().filter_map(with).collect()
+}
+
+/// The stage of this name or number before the stage `before`.
+fn find(stages: &[Stage], before: usize, name: &str) -> Option<usize> {
+    let earlier = &stages[..before.min(stages.len())];
+    let named = earlier.iter().rposition(|stage| !name.is_empty() && stage.name.eq_ignore_ascii_case(name));
+    named.or_else(|| name.parse().ok().filter(|&number| number < earlier.len()))
+}
+
+/// Its own, or those of the stage that it begins with.
+fn shims_of(stages: &[Stage], stage: usize) -> Option<String> {
+    let own = stages[stage].shims.clone();
+    own.or_else(|| shims_of(stages, find(stages, stage, stages[stage].from.first()?)?))
+}
+
+fn stages(text: &str) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = Vec::new();
+    for line in instructions(text) {
+        let mut words = line.split_whitespace();
+        let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
+        let (flags, rest): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
+        if instruction == "FROM" {
+            let name = match rest.as_slice() {
+                [_, word, name] if word.eq_ignore_ascii_case("AS") => (*name).to_owned(),
+                _ => String::new(),
+            };
+            let base = rest.first().copied().unwrap_or_default().to_owned();
+            stages.push(Stage { name, from: vec![base], shims: None });
+            continue;
+        }
+        let Some(stage) = stages.last_mut() else { continue };
+        let from = |flag: &&str| {
+            let of_mount = flag
+                .strip_prefix("--mount=")
+                .and_then(|mount| mount.split(',').find_map(|part| part.strip_prefix("from=")));
+            of_mount.or_else(|| flag.strip_prefix("--from=")).map(str::to_owned)
+        };
+        let others: Vec<String> = flags.iter().filter_map(from).collect();
+        if others.is_empty() && matches!(instruction.as_str(), "COPY" | "ADD") {
+            stage.shims = shims_copied(&rest.join(" ")).or_else(|| stage.shims.take());
+        }
+        stage.from.extend(others);
+    }
+    stages
+}
+
+/// Where a `COPY` puts the shims, if it does. A destination that depends on a working folder or a variable is not followed.
+fn shims_copied(words: &str) -> Option<String> {
+    let words: Vec<String> = match words.starts_with('[') {
+        true => serde_json::from_str(words).ok()?,
+        false => words.split_whitespace().map(str::to_owned).collect(),
+    };
+    let (destination, sources) = words.split_last()?;
+    let is_shims = |source: &String| source.trim_start_matches("./").trim_matches('/') == SHIMS;
+    let is_plain = destination.starts_with('/') && !destination.contains('$');
+    (sources.iter().any(is_shims) && is_plain).then(|| destination.trim_end_matches('/').to_owned())
+}
+
+/// Instructions, each on one line: comments and the bodies of here-documents left out, continued lines joined.
+fn instructions(text: &str) -> Vec<String> {
+    let escape = escape(text);
+    let mut instructions = Vec::new();
+    let mut lines = text.lines();
+    let mut begun = String::new();
+    while let Some(line) = lines.next() {
+        let line = line.trim();
+        if line.starts_with('#') || line.is_empty() {
+            continue;
+        }
+        match line.strip_suffix(escape) {
+            Some(part) => {
+                begun.push_str(part);
+                begun.push(' ');
+            }
+            None => {
+                begun.push_str(line);
+                for end in documents(&begun) {
+                    lines.by_ref().find(|line| line.trim_start_matches('\t') == end);
+                }
+                instructions.push(std::mem::take(&mut begun));
+            }
+        }
+    }
+    instructions.push(begun);
+    instructions
+}
+
+/// The parser directive; it stands above everything else.
+fn escape(text: &str) -> char {
+    let directives = text.lines().map_while(|line| line.trim().strip_prefix('#'));
+    let mut values = directives.filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("escape").then(|| value.trim().chars().next())?
+    });
+    values.next().filter(|&c| c == '`').unwrap_or('\\')
+}
+
+/// The words that end the here-documents which an instruction begins.
+fn documents(instruction: &str) -> Vec<String> {
+    let takes_them = instruction
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| ["RUN", "COPY", "ADD"].iter().any(|name| word.eq_ignore_ascii_case(name)));
+    let words = instruction.split_whitespace().filter(|_| takes_them);
+    let ends = words.filter_map(|word| word.split_once("<<").map(|(_, end)| end.trim_start_matches('-')));
+    let ends = ends.map(|end| end.trim_matches(['"', '\'']).to_owned());
+    ends.filter(|end| !end.is_empty() && end.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, target: Option<&str>) -> Vec<(usize, String)> {
+        equipped(text, target).into_iter().map(|one| (one.stage, one.folder)).collect()
+    }
+
+    fn at(stages: &[(usize, &str)]) -> Vec<(usize, String)> {
+        stages.iter().map(|(stage, folder)| (*stage, (*folder).to_owned())).collect()
+    }
+
+    #[test]
+    fn stages_that_are_built_and_have_the_shims() {
+        let text = "ARG BASE=x\nFROM ${BASE} AS fetch\nCOPY shims /usr/local/sbin/\nRUN a \\\n  && b\n\
+                    FROM fetch\nRUN c\n\
+                    FROM y as Unused\nCOPY ./shims/ /s\n\
+                    FROM z AS last\nCOPY --chown=0 [\"shims\", \"/opt/s\"]\nCOPY --from=fetch /a /b\n\
+                    RUN --mount=type=bind,from=1,target=/m true\n\
+                    FROM last\nENTRYPOINT x\n";
+        let all = at(&[(0, "/usr/local/sbin"), (1, "/usr/local/sbin"), (3, "/opt/s"), (4, "/opt/s")]);
+        assert_eq!(found(text, None), all);
+        assert_eq!(found(text, Some("unused")), at(&[(2, "/s")]));
+        assert_eq!(found(text, Some("1")), at(&[(0, "/usr/local/sbin"), (1, "/usr/local/sbin")]));
+        assert_eq!(found(text, Some("none")), []);
+    }
+
+    #[test]
+    fn what_copies_no_shims() {
+        for line in [
+            "COPY --from=x shims /s",
+            "COPY shims $HOME",
+            "COPY shims bin",
+            "COPY shims/wget /s",
+            "COPY other /shims",
+            "# COPY shims /s",
+            "RUN COPY shims /s",
+            "COPY [\"shims\"",
+            "COPY",
+        ] {
+            assert_eq!(found(&format!("FROM x\n{line}\n"), None), [], "{line}");
+        }
+        assert_eq!(found("", None), []);
+        assert_eq!(found("COPY shims /s\n", None), []);
+    }
+
+    #[test]
+    fn lines_are_read_as_docker_reads_them() {
+        for text in [
+            "# escape=`\nFROM x\nCOPY `\n# between\n\n shims /s\nRUN echo \\\n",
+            "from x\ncopy shims /a /s\nRUN <<EOF\nCOPY shims /wrong\nFROM y\nEOF\n",
+            "FROM x\nADD shims /s\nRUN cat <<-'E' <<F\nFROM y\n\tE\nFROM z\nF\n",
+            "FROM --platform=linux/amd64 x\nCOPY shims /s\nRUN echo $((1<<3))\n",
+        ] {
+            assert_eq!(found(text, None), at(&[(0, "/s")]), "{text}");
+        }
+    }
+}
