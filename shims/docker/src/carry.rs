@@ -21,7 +21,7 @@ use vcache_shim::handover::FOLDER;
 use vcache_shim::real_tool::RealTool;
 use vcache_shim::{Host, Messages};
 
-use crate::dockerfile::{Equipped, SHIMS};
+use crate::dockerfile::{Equipped, SHIMS, begins_with_shims};
 use crate::invocation::Build;
 use crate::mirror::Mirror;
 use crate::plan::Way;
@@ -115,14 +115,25 @@ impl Carrier<'_> {
         mark.arg(&cache).args(["export", "--mark"]).arg(cache.join(BEFORE));
         output(mark)?;
         fs::copy(&room.vcache, cache.join(COMMAND))?;
+        if self.is_fresh_by_shims(room) {
+            fs::write(cache.join("fresh"), &room.name)?;
+        }
         Ok(facts["blobs"].as_u64().unwrap_or(0))
     }
 
     /// The build itself, under another name.
     fn image(&self, room: &Room, image: &str) -> io::Result<End> {
-        let goes = |meaning| matches!(meaning, Meaning::Tag | Meaning::File);
+        let fresh = self.is_fresh_by_shims(room);
+        let goes =
+            |meaning| matches!(meaning, Meaning::Tag | Meaning::File) || fresh && meaning == Meaning::NoCache;
         let command = self.docker_build(room, goes, &room.dockerfile, &["--tag".as_ref(), image.as_ref()])?;
         child::start(command, Stdout::Inherit)?.wait().map(End::like)
+    }
+
+    /// With `--no-cache` the classic builder makes equal layers of several stages twice, and takes the wrong one of them when it looks for
+    /// those of a stage later on. Shims that are there but once make everything behind them new, too.
+    fn is_fresh_by_shims(&self, room: &Room) -> bool {
+        self.build.no_cache && fs::read_to_string(&room.dockerfile).is_ok_and(|text| begins_with_shims(&text))
     }
 
     /// `docker build` of the context that has the cache in it.
@@ -157,8 +168,12 @@ impl Carrier<'_> {
             PathBuf::from(name)
         };
         let _ = fs::copy(ignore(&room.dockerfile), ignore(&dockerfile));
-        let goes =
-            |meaning| matches!(meaning, Meaning::Tag | Meaning::File | Meaning::Target | Meaning::Once);
+        let goes = |meaning| {
+            matches!(
+                meaning,
+                Meaning::Tag | Meaning::File | Meaning::Target | Meaning::NoCache | Meaning::Once
+            )
+        };
         let more = ["--tag", &image, "--target", LAST_STAGE].map(OsStr::new);
         let mut command = self.docker_build(room, goes, &dockerfile, &more)?;
         command.env("BUILDKIT_PROGRESS", "plain");
@@ -168,7 +183,7 @@ impl Carrier<'_> {
         succeeded(child::start(command, Stdout::File(file))?)
             .map_err(|e| io::Error::other(format!("the last stage: {e}: {}", last_line(&log))))?;
         let brought = match self.way {
-            Way::Log => self.import(room, &["--log".as_ref(), log.as_os_str()]),
+            Way::Log => self.import(room, &["--log".as_ref(), log.as_os_str()]).map_err(clipped),
             Way::Stage => self.copy_out(room, &image),
         };
         self.remove(&image);
@@ -275,6 +290,13 @@ fn untransported(error: &io::Error) -> Reason {
     Reason::new(Code::Untransported, error.to_string())
 }
 
+fn clipped(error: io::Error) -> io::Error {
+    io::Error::other(format!(
+        "{error}\nBuildKit keeps 2 MiB of the output of a step, and 200 KiB a second, unless its daemon's environment says \
+         BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1"
+    ))
+}
+
 fn pipe(running: &mut Running) -> io::Result<Stdio> {
     running.stdout().map(Stdio::from).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
 }
@@ -294,8 +316,11 @@ fn output(mut command: Command) -> io::Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(failed(if words.is_empty() { output.status.to_string() } else { words }))
+    // Of an import by log what is lost stands in its result.
+    let words = [output.stderr, output.stdout].map(|words| String::from_utf8_lossy(&words).trim().to_owned());
+    Err(failed(
+        words.into_iter().find(|words| !words.is_empty()).unwrap_or_else(|| output.status.to_string()),
+    ))
 }
 
 fn last_line(log: &Path) -> String {

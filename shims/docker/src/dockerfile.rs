@@ -21,6 +21,8 @@ struct Stage {
     /// Stages (or images) that it is made of, the first is its base.
     from: Vec<String>,
     shims: Option<String>,
+    /// Something is run or fetched where the shims are not there yet.
+    runs_before: bool,
 }
 
 /// The stages with shims that are built for `target`, or for the last stage.
@@ -46,6 +48,12 @@ pub(crate) fn equipped(text: &str, target: Option<&str>) -> Vec<Equipped> {
     needed.into_iter().filter_map(with).collect()
 }
 
+/// Whether nothing is run or fetched before the shims are there, in any stage: what follows them is built anew when they change.
+pub(crate) fn begins_with_shims(text: &str) -> bool {
+    let stages = stages(text);
+    (0..stages.len()).all(|stage| !stages[stage].runs_before || inherited(&stages, stage).is_some())
+}
+
 /// The stage of this name or number before the stage `before`.
 fn find(stages: &[Stage], before: usize, name: &str) -> Option<usize> {
     let earlier = &stages[..before.min(stages.len())];
@@ -56,7 +64,11 @@ fn find(stages: &[Stage], before: usize, name: &str) -> Option<usize> {
 /// Its own, or those of the stage that it begins with.
 fn shims_of(stages: &[Stage], stage: usize) -> Option<String> {
     let own = stages[stage].shims.clone();
-    own.or_else(|| shims_of(stages, find(stages, stage, stages[stage].from.first()?)?))
+    own.or_else(|| inherited(stages, stage))
+}
+
+fn inherited(stages: &[Stage], stage: usize) -> Option<String> {
+    shims_of(stages, find(stages, stage, stages[stage].from.first()?)?)
 }
 
 fn stages(text: &str) -> Vec<Stage> {
@@ -71,7 +83,7 @@ fn stages(text: &str) -> Vec<Stage> {
                 _ => String::new(),
             };
             let base = rest.first().copied().unwrap_or_default().to_owned();
-            stages.push(Stage { name, from: vec![base], shims: None });
+            stages.push(Stage { name, from: vec![base], ..Stage::default() });
             continue;
         }
         let Some(stage) = stages.last_mut() else { continue };
@@ -86,6 +98,7 @@ fn stages(text: &str) -> Vec<Stage> {
             stage.shims = shims_copied(&rest.join(" ")).or_else(|| stage.shims.take());
         }
         stage.from.extend(others);
+        stage.runs_before |= stage.shims.is_none() && matches!(instruction.as_str(), "RUN" | "ADD");
     }
     stages
 }
@@ -198,6 +211,18 @@ mod tests {
         }
         assert_eq!(found("", None), []);
         assert_eq!(found("COPY shims /s\n", None), []);
+    }
+
+    #[test]
+    fn what_runs_before_the_shims_is_seen() {
+        for (text, expected) in [
+            ("FROM x\nENV a=b\nCOPY shims /s\nRUN c\n", true),
+            ("FROM x AS a\nCOPY shims /s\nFROM a\nRUN c\nFROM y\nCOPY b /b\n", true),
+            ("FROM x\nRUN c\nCOPY shims /s\n", false),
+            ("FROM x\nCOPY shims /s\nFROM y\nADD http://h/a /a\n", false),
+        ] {
+            assert_eq!(begins_with_shims(text), expected, "{text}");
+        }
     }
 
     #[test]

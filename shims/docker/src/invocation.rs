@@ -51,6 +51,8 @@ pub(crate) struct Build {
     pub(crate) target: Option<String>,
     /// An option by which something else comes out than an image with a name.
     pub(crate) result: Option<String>,
+    /// `--no-cache`.
+    pub(crate) no_cache: bool,
     /// Where the options begin.
     pub(crate) options_at: usize,
 }
@@ -167,6 +169,7 @@ fn note(build: &mut Build, opt: &Opt<Meaning>, value: Option<&OsStr>) {
         Meaning::Network => build.network = Some(text()),
         Meaning::File => build.file = value.map(OsStr::to_owned),
         Meaning::Tag => build.tags.push(text()),
+        Meaning::NoCache => build.no_cache = text() != "false",
         Meaning::Target => build.target = Some(text()),
         Meaning::Result if text() != "false" => build.result = Some(format!("--{}", opt.long)),
         Meaning::Builder if text() != "default" => build.elsewhere = Some(format!("--builder {}", text())),
@@ -327,7 +330,8 @@ mod tests {
 
     #[test]
     fn options_go_from_where_they_are() {
-        let goes = |meaning| matches!(meaning, Meaning::Tag | Meaning::Once | Meaning::Target);
+        let goes =
+            |meaning| matches!(meaning, Meaning::Tag | Meaning::NoCache | Meaning::Once | Meaning::Target);
         for (line, left) in [
             ("docker build -t a .", "build NEW"),
             (

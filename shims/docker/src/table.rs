@@ -22,6 +22,8 @@ pub(crate) enum Meaning {
     Help,
     /// The network of `RUN`.
     Network,
+    /// Layers of earlier builds are not used.
+    NoCache,
     /// For the image alone, not for what is built from its layers afterwards.
     Once,
     /// What comes out is another thing than an image with a name, or is told elsewhere.
@@ -151,7 +153,7 @@ pub(crate) const BUILD: Table<Meaning> = Table {
         value("metadata-file", NO_LETTER, Meaning::Result),
         value("net", NO_LETTER, Meaning::Network),
         value("network", NO_LETTER, Meaning::Network),
-        row("no-cache", NO_LETTER, Arity::Optional, Meaning::Once),
+        row("no-cache", NO_LETTER, Arity::Optional, Meaning::NoCache),
         value("no-cache-filter", NO_LETTER, Meaning::Once),
         row("no-hostname", NO_LETTER, Arity::Optional, Meaning::Other),
         row("no-hosts", NO_LETTER, Arity::Optional, Meaning::Other),

@@ -115,11 +115,11 @@ impl Export {
         };
         drop(progress);
         if self.log && written > log::BUILDKIT_KEEPS {
-            output::warn(format_args!(
+            self.remark(&format!(
                 "{} of log: BuildKit keeps {} of a step, unless BUILDKIT_STEP_LOG_MAX_SIZE says otherwise",
                 units::size(written),
                 units::size(log::BUILDKIT_KEEPS)
-            ));
+            ))?;
         }
         self.say(&Facts::of(file, &manifest, written))
     }
@@ -144,9 +144,20 @@ impl Export {
     fn say(&self, facts: &Facts) -> Result<ExitCode> {
         match facts.file {
             Some(_) => output::facts(self.json, facts, |facts| render(facts) + "\n")?,
-            None => output::note(render(facts)),
+            None => self.remark(&render(facts))?,
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Beside an archive on standard output; behind a log there: docker puts what comes on standard error into the middle of its lines.
+    fn remark(&self, text: &str) -> Result<()> {
+        match self.log {
+            true => output::print(&format!("vcache: {text}\n")),
+            false => {
+                output::note(text);
+                Ok(())
+            }
+        }
     }
 }
 
