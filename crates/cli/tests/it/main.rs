@@ -7,6 +7,7 @@
 
 mod exchange;
 mod facts;
+mod images;
 mod run;
 mod sandbox;
 mod tiers;
