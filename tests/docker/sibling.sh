@@ -1,7 +1,7 @@
 #!/bin/bash
 # Image builds from inside a container that drives its host's daemon over the mounted socket, as SONiC's slave container does: the cache is in a volume of
 # that container, and its `vcache serve` is reached by the sibling container in which the RUN steps run. Each network of both and each builder: cold, then
-# warm with the origin stopped. VCACHE_TEST_BIN: the folder of the static executables.
+# warm with the origin stopped; and networks that docker keeps apart. VCACHE_TEST_BIN: the folder of the static executables.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 subject="docker sibling"
@@ -10,6 +10,7 @@ base=vcache-sibling-base-$$ slave=vcache-sibling-$$ socket=/var/run/docker.sock
 cleanup() {
     "$docker" rm -f "$slave" >/dev/null 2>&1
     "$docker" volume rm "$slave" >/dev/null 2>&1
+    "$docker" network rm "$slave" >/dev/null 2>&1
     "$docker" image rm -f "$base" $("$docker" images -q "$slave") >/dev/null 2>&1
 }
 [ -S "$socket" ] || skip "the engine's socket is not $socket"
@@ -72,4 +73,12 @@ for of_slave in bridge host; do
     done
     if "$docker" top "$slave" | grep -q "vcache serve"; then fail "slave on $of_slave: a server is left"; else pass "slave on $of_slave: no server is left"; fi
 done
+
+# Between two bridges of docker's nothing passes: the build is told so and waits for nothing.
+if "$docker" network create "$slave" >"$work/log" 2>&1 && start_slave "$slave" && inside vcache-shim --refresh-links; then
+    if build 0 apart default "$slave:apart" && grep -q "does not get the cache: .*kept apart" "$work/log" && ! grep -q "second tier" "$work/log"
+    then pass "another network than the slave's: a warning, and no wait"; else fail "another network than the slave's: $(tail -3 "$work/log")"; fi
+    if build 0 apart "$slave" "$slave:own-cold" && stop_origin && build 0 apart "$slave" "$slave:own-warm"
+    then pass "the slave's own network: warm build with the origin stopped"; else fail "the slave's own network: $(tail -3 "$work/log")"; fi
+else fail "the slave container on a network of its own: $(tail -2 "$work/log")"; fi
 exit $status
