@@ -4,56 +4,24 @@
 # that was built without us, and histories, configurations and layers are searched for token and address. VCACHE_TEST_BIN: the folder of the static executables.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-status=0
-pass() { echo "PASSED: docker serve: $*"; }
-fail() { echo "FAILED: docker serve: $*"; status=1; }
-skip() {
-    echo "SKIPPED: docker serve: $*"
-    # The machine that decides has all parts.
-    [ "${CI:-}" != true ] || { echo "FAILED: docker serve: skipped in CI"; exit 1; }
-    exit 0
-}
-
-docker=/usr/bin/docker
-[ -x "$docker" ] || docker=$(command -v docker) || skip "no docker"
-"$docker" info >/dev/null 2>&1 || skip "no Docker Engine answers"
-[ "$(id -u)" = 0 ] || skip "debootstrap needs root"
-need=()
-for pair in debootstrap:debootstrap buildah:buildah python3-minimal:python3; do
-    command -v "${pair#*:}" >/dev/null || need+=("${pair%:*}")
-done
-[ ${#need[@]} = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${need[@]}"; } >/dev/null 2>&1 ||
-    skip "${need[*]} can't be installed"
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
-    awk '$1 ~ /^http/ && $3 == "main" && $1 !~ /security/ { print $1; exit }')
-[ -n "$mirror" ] || skip "apt has no http mirror configured"
-
-work=$(mktemp -d)
+subject="docker serve"
+. tests/docker/common.sh
+need buildah:buildah
 base=vcache-serve-base-$$
 cleanup() {
-    [ -z "${origin:-}" ] || kill "$origin" 2>/dev/null
     "$docker" image rm -f "$base" "vcache-serve-$$":{plain,0-cold,0-warm,1-cold,1-warm,bridge-0,bridge-1} >/dev/null 2>&1
-    rm -rf --one-file-system "$work"
 }
-trap cleanup EXIT
 
-mkdir -p "$work/origin" "$work/context" "$work/plain" "$work/shims" "$work/real"
-# Of several clients the one with both builders.
+mkdir -p "$work/plain" "$work/shims" "$work/real"
 ln -s "$docker" "$work/real/docker"
 head -c 300000 /dev/urandom >"$work/origin/a.bin"
 head -c 5000000 /dev/urandom >"$work/origin/b.bin"
-port=$((20000 + RANDOM % 10000))
-serve_origin() { python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work/origin" >>"$work/origin.log" 2>&1 & origin=$!; sleep 1; }
-serve_origin
-url=http://127.0.0.1:$port
-./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/context" 2>/dev/null || { fail "install.sh --stage"; exit 1; }
+serve_origin 127.0.0.1
+stage
 cp "$VCACHE_TEST_BIN/vcache-shim" "$VCACHE_TEST_BIN/vcache" "$work/shims"
 for name in docker buildah; do ln -s vcache-shim "$work/shims/$name"; done
 
-if ! debootstrap --no-check-gpg --variant=minbase --include=wget,curl bookworm "$work/root" "$mirror" >"$work/log" 2>&1; then
-    fail "debootstrap"; tail -3 "$work/log"; exit 1
-fi
-tar -C "$work/root" -c . | "$docker" import - "$base" >/dev/null || { fail "docker import"; exit 1; }
+make_base bookworm "$base" || exit 1
 
 cat >"$work/context/Dockerfile" <<END
 FROM $base AS fetch
@@ -77,15 +45,7 @@ contents() {
     rm -rf --one-file-system "$work/tree"
 }
 
-# A token has 32 hex digits, and what carries it ends in this.
-is_clean() {
-    ! "$docker" history --no-trunc "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
-        ! "$docker" inspect "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
-        ! "$docker" save "$1" | tar -xO 2>/dev/null | grep -aqE '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid'
-}
-
 with_shims() { env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-$1" SONIC_VERSION_CACHE_METHOD=cache "${@:2}"; }
-gets() { grep -c '"GET' "$work/origin.log"; }
 
 if "$docker" build --no-cache --network host -t "vcache-serve-$$:plain" "$work/plain" >"$work/log" 2>&1; then
     contents "vcache-serve-$$:plain" >"$work/plain.list"
@@ -96,7 +56,7 @@ for kit in 0 1; do
     before=$(gets)
     for round in cold warm; do
         image=vcache-serve-$$:$kit-$round
-        [ $round = cold ] || { kill "$origin"; wait "$origin" 2>/dev/null; }
+        [ $round = cold ] || stop_origin
         if with_shims $kit env DOCKER_BUILDKIT=$kit docker build --no-cache --network host -t "$image" "$work/context" >"$work/log" 2>&1
         then pass "$builder: $round build"; else fail "$builder: $round build"; tail -5 "$work/log"; continue; fi
         contents "$image" >"$work/list"
@@ -105,7 +65,7 @@ for kit in 0 1; do
         if is_clean "$image"; then pass "$builder: no token or address in the $round image"
         else fail "$builder: the $round image shows token or address"; fi
     done
-    serve_origin
+    serve_origin 127.0.0.1
     asked=$(($(gets) - before))
     # Two contents: what the second stage asks for again is there by then.
     if [ $asked = 2 ]; then pass "$builder: each content was fetched once"; else fail "$builder: $asked requests to the origin"; fi
@@ -143,7 +103,7 @@ store=(--root "$work/buildah" --runroot "$work/buildah-run" --storage-driver vfs
 "$docker" save "$base" -o "$work/base.tar"
 if buildah "${store[@]}" pull "docker-archive:$work/base.tar" >"$work/log" 2>&1; then
     buildah "${store[@]}" tag "$(buildah "${store[@]}" images -q | head -1)" "localhost/$base" >/dev/null 2>&1
-    kill "$origin"; wait "$origin" 2>/dev/null; origin=
+    stop_origin
     if with_shims 0 buildah "${store[@]}" bud --isolation chroot --network host -t warm "$work/context" >"$work/log" 2>&1
     then pass "buildah: warm build with the origin stopped"; else fail "buildah: $(tail -3 "$work/log")"; fi
     if buildah "${store[@]}" inspect --type image warm | grep -qi 'vcache\.invalid\|no_proxy'; then fail "buildah: token or address in the image"

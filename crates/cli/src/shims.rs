@@ -1,8 +1,8 @@
 //! Where the shims are: the multi-call executable, the names that it serves, and a folder of links for `PATH`.
 //!
 //! Looked for in `$VCACHE_SHIMS`, then in `../lib/sonic-vcache/shims` from our own folder (as installed), then beside
-//! our own executable (as built): there links are made in a temporary folder. Which tools there are, only the
-//! executable knows: called by its own name it prints one name a line.
+//! our own executable (as built): there links are made in a temporary folder. Which tools there are, and which of them are to
+//! be linked on this machine, only the executable knows: called by its own name it prints one name a line.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,15 @@ pub(crate) const VARIABLE: &str = "VCACHE_SHIMS";
 /// Where `install.sh` puts them, from the folder of `vcache`.
 const INSTALLED: &str = "../lib/sonic-vcache/shims";
 
+/// Which names the executable is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Names {
+    /// All that it serves.
+    All,
+    /// Those to be linked on this machine: some only where the real tool is, since a link alone would change what scripts do.
+    Here,
+}
+
 /// A folder to put first in `PATH`.
 pub(crate) struct Folder {
     /// Absolute.
@@ -26,7 +35,7 @@ pub(crate) struct Folder {
     _links: Option<tempfile::TempDir>,
 }
 
-/// A folder with one link for each tool.
+/// A folder with the links that belong on this machine, and no other.
 ///
 /// # Errors
 /// `$VCACHE_SHIMS` is no folder of shims, or there is none anywhere.
@@ -42,17 +51,19 @@ pub(crate) fn folder(host: &Host) -> Result<Folder> {
         return Ok(Folder { path, _links: None });
     }
     // Links that were taken away by `hooks disable` are missing for whoever calls tools by PATH, not for `run`.
-    let complete = |path: &PathBuf| {
-        names(&path.join(EXECUTABLE)).is_ok_and(|names| names.iter().all(|name| path.join(name).exists()))
+    let is_current = |path: &PathBuf| {
+        let names = |which| names(&path.join(EXECUTABLE), which);
+        let (Ok(all), Ok(here)) = (names(Names::All), names(Names::Here)) else { return false };
+        all.iter().all(|name| path.join(name).exists() == here.contains(name))
     };
-    if let Some(path) = installed().filter(complete) {
+    if let Some(path) = installed().filter(is_current) {
         return Ok(Folder { path, _links: None });
     }
     let installed = installed().map(|path| path.join(EXECUTABLE));
     let executable = installed.or_else(beside_us).with_context(missing)?;
     let dir = files::temporary_folder()?;
     files::link(&executable, &dir.path().join(EXECUTABLE))?;
-    links::enable(dir.path(), &names(&executable)?)
+    links::enable(dir.path(), &names(&executable, Names::Here)?)
         .with_context(|| format!("{}: the links can't be made", dir.path().display()))?;
     Ok(Folder { path: dir.path().to_owned(), _links: Some(dir) })
 }
@@ -88,12 +99,16 @@ pub(crate) fn in_path(host: &Host) -> Option<PathBuf> {
     host.path().into_iter().map(|dir| host.cwd().join(dir)).find(|dir| dir.join(EXECUTABLE).exists())
 }
 
-/// The names that the executable serves.
+/// The names that the executable serves, or those of them that are to be linked here.
 ///
 /// # Errors
 /// It can't be started.
-pub(crate) fn names(executable: &Path) -> Result<Vec<String>> {
-    let printed = process::output(executable, &[], &[])?;
+pub(crate) fn names(executable: &Path, which: Names) -> Result<Vec<String>> {
+    let option = match which {
+        Names::All => "--names",
+        Names::Here => "--links",
+    };
+    let printed = process::output(executable, &[OsStr::new(option)], &[])?;
     Ok(String::from_utf8_lossy(&printed)
         .lines()
         .map(str::trim)

@@ -12,6 +12,17 @@ use crate::host::FileId;
 /// The file name of the multi-call executable.
 pub const EXECUTABLE: &str = "vcache-shim";
 
+/// True where `path` leads to a multi-call executable: ours, or another copy of it.
+pub fn is_shim(path: &Path) -> bool {
+    path.canonicalize().is_ok_and(|file| file.file_name().is_some_and(|name| name == EXECUTABLE))
+}
+
+/// True where `name` in `folder` leads to the multi-call executable in the same folder.
+pub fn is_linked(folder: &Path, name: &str) -> bool {
+    let id = |name: &str| FileId::of(&folder.join(name)).ok();
+    id(name).is_some() && id(name) == id(EXECUTABLE)
+}
+
 /// What happened to one name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -67,6 +78,18 @@ pub fn disable(folder: &Path, names: &[String]) -> io::Result<Vec<Change>> {
     Ok(changes)
 }
 
+/// Links the names that are `wanted`, and takes the links of the `others` away. What else stands under these is not
+/// mentioned, since nothing was wanted there.
+///
+/// # Errors
+/// The executable is missing, or a link can't be made or removed.
+pub fn arrange(folder: &Path, wanted: &[String], others: &[String]) -> io::Result<Vec<Change>> {
+    let mut changes = enable(folder, wanted)?;
+    let removed = disable(folder, others)?.into_iter().filter(|change| matches!(change, Change::Removed(_)));
+    changes.extend(removed);
+    Ok(changes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +111,20 @@ mod tests {
             [Change::Removed(wget.clone()), Change::Foreign(curl.clone())]
         );
         assert!(curl.exists() && !wget.exists());
+    }
+
+    #[test]
+    fn some_names_are_wanted_and_others_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let [wanted, other, foreign] = ["wget", "docker", "podman"].map(|name| vec![name.to_owned()]);
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path(EXECUTABLE), "x").unwrap();
+        fs::write(path("podman"), "mine").unwrap();
+        enable(dir.path(), &other).unwrap();
+        assert!(is_linked(dir.path(), "docker") && !is_linked(dir.path(), "wget"));
+        assert!(!is_linked(dir.path(), "podman") && is_shim(&path("docker")) && !is_shim(&path("podman")));
+        let changes = arrange(dir.path(), &wanted, &[other, foreign].concat()).unwrap();
+        assert_eq!(changes, [Change::Made(path("wget")), Change::Removed(path("docker"))]);
+        assert!(path("podman").exists());
     }
 }

@@ -20,7 +20,7 @@ use std::process::{Command, ExitCode};
 use rustix::process::{Pid, test_kill_process};
 
 use crate::host::FileId;
-use crate::{Host, exit};
+use crate::{Host, exit, links};
 
 /// What `install.sh --divert` appends to a real tool's name.
 pub const DIVERTED: &str = ".vcache-real";
@@ -88,18 +88,27 @@ pub fn find(host: &Host) -> Result<RealTool, NotFound> {
     let diverted = typed.map(aside).filter(|p| is_executable(p));
     let path = diverted
         .or_else(|| {
-            host.path().iter().find_map(|dir| candidate(&host.cwd().join(dir).join(name), &guard.shims))
+            let is_shim = |path: &Path| FileId::of(path).is_ok_and(|id| guard.shims.contains(&id));
+            host.path().iter().find_map(|dir| candidate(&host.cwd().join(dir).join(name), is_shim))
         })
         .ok_or_else(|| NotFound::Absent(name.to_owned()))?;
     Ok(RealTool { path, guard })
 }
 
+/// True where `PATH` leads to a real tool of the name that `host` was called by. Links to other copies of the shim do not
+/// count: two copies would each keep the other's links.
+pub fn is_there(host: &Host) -> bool {
+    let is_own = |path: &Path| host.exe().is_some_and(|own| FileId::of(path).is_ok_and(|id| id == own));
+    let is_shim = |path: &Path| is_own(path) || links::is_shim(path);
+    host.path().iter().any(|dir| candidate(&host.cwd().join(dir).join(host.name()), is_shim).is_some())
+}
+
 /// The real tool at `path`, or aside from it when `path` is a shim.
-fn candidate(path: &Path, shims: &[FileId]) -> Option<PathBuf> {
+fn candidate(path: &Path, is_shim: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     if !is_executable(path) {
         return None;
     }
-    if FileId::of(path).is_ok_and(|id| shims.contains(&id)) {
+    if is_shim(path) {
         return Some(aside(path)).filter(|p| is_executable(p));
     }
     Some(path.to_owned())
@@ -224,9 +233,9 @@ mod tests {
         let (a, b) = (dir.path().join("a/wget"), dir.path().join("b/wget"));
         executable(&a);
         executable(&b);
-        let shim = FileId::of(&a).unwrap();
-        assert_eq!(candidate(&a, &[shim]), None);
-        assert_eq!(candidate(&b, &[shim]), Some(b.clone()));
+        let is_a = |path: &Path| path == a;
+        assert_eq!(candidate(&a, is_a), None);
+        assert_eq!(candidate(&b, is_a), Some(b.clone()));
         let path = format!("{}/none:{}/b/", dir.path().display(), dir.path().display());
         assert_eq!(find(&host("wget", &path)).unwrap().path, b);
         assert_eq!(find(&host("curl", &path)), Err(NotFound::Absent("curl".into())));
@@ -238,8 +247,23 @@ mod tests {
         let (shim, real) = (dir.path().join("curl"), dir.path().join("curl.vcache-real"));
         executable(&shim);
         executable(&real);
-        assert_eq!(candidate(&shim, &[FileId::of(&shim).unwrap()]), Some(real.clone()));
+        assert_eq!(candidate(&shim, |path| path == shim), Some(real.clone()));
         assert_eq!(find(&host(shim.to_str().unwrap(), "/nonexistent")).unwrap().path, real);
+    }
+
+    #[test]
+    fn another_copy_of_the_shim_is_no_tool() {
+        let dir = tempfile::tempdir().unwrap();
+        let [shim, link, real] = ["a/vcache-shim", "a/podman", "b/podman"].map(|name| dir.path().join(name));
+        executable(&shim);
+        std::os::unix::fs::symlink("vcache-shim", &link).unwrap();
+        let path = format!("{0}/a:{0}/b", dir.path().display());
+        assert!(!is_there(&host("podman", &path)));
+        executable(&aside(&link));
+        assert!(is_there(&host("podman", &path)), "diverted");
+        fs::remove_file(aside(&link)).unwrap();
+        executable(&real);
+        assert!(is_there(&host("podman", &path)));
     }
 
     #[test]

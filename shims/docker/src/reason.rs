@@ -40,7 +40,7 @@ macro_rules! codes {
 codes! {
     UnknownOption, "build-option", "image build: an option that the table does not know, so later words can't be trusted";
     Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names none of `serve`, `stage`, `log`";
-    NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected)";
+    NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected, another one than the container's that starts the build)";
     Elsewhere, "build-elsewhere", "image build: on another machine (`-H`, `DOCKER_HOST`, a context); name a server with `VCACHE_SERVE_ADDRESS`";
     Declared, "build-declared", "image build: the Dockerfile declares `ARG NO_PROXY`, so the token would show in the history";
     Unread, "build-unread", "image build: the Dockerfile can't be read beforehand (standard input, a URL)";

@@ -148,7 +148,7 @@ impl Session<'_> {
         let of_network = |network: Option<&str>| {
             network::address(self.host, tool, build, network)
                 .map(|address| address.to_string())
-                .ok_or_else(|| Reason::new(Code::NoNetwork, network.unwrap_or("host")))
+                .map_err(|detail| Reason::new(Code::NoNetwork, detail))
         };
         let listen = match reach {
             Reach::Running(url) if url.contains('#') => return Ok((url.clone(), None)),

@@ -1,10 +1,11 @@
 //! `vcache-shim`: the one executable behind all names. It finds the family of tools for the name that it was called
 //! by; nothing else.
 //!
-//! By its own name it answers for itself: `vcache-shim` lists the names that every image may have, one a line, `--names` all; `--refresh-links` links
-//! those of the others whose real tool is there; `--reasons` the
-//! counted reasons of passthroughs; `--explain TOOL ARG…` says as JSON what a call would lead to; `--version`. `--flush` sends
-//! what waits for the second tiers, without a word: shims start it beside a build.
+//! By its own name it answers for itself: `vcache-shim` lists the names that every image may have, one a line, `--names` all,
+//! `--links` those that are to be linked here: the former, and of the others those whose real tool is in `PATH`.
+//! `--refresh-links` links and unlinks these others; `--reasons` lists the counted reasons of passthroughs; `--explain TOOL
+//! ARG…` says as JSON what a call would lead to; `--version`. `--flush` sends what waits for the second tiers, without a
+//! word: shims start it beside a build.
 #![allow(clippy::print_stdout, reason = "under its own name it is a command that prints facts")]
 
 use std::path::{Path, PathBuf};
@@ -46,19 +47,27 @@ fn staged() -> Vec<&'static str> {
     FAMILIES.iter().filter(|family| !family.only_with_tool).flat_map(|family| family.names).copied().collect()
 }
 
-/// Links the other names in the executable's folder where their tool has come, and unlinks them where it has gone.
+/// The names to be linked here: the staged ones, and the others whose real tool is in `PATH`.
+fn here(host: &Host) -> Vec<&'static str> {
+    let belongs =
+        |name: &&str| staged().contains(name) || real_tool::is_there(&host.with_args(vec![(*name).into()]));
+    names().into_iter().filter(belongs).collect()
+}
+
+/// Links the other names in the executable's folder where their tool has come, and unlinks them where it has gone. Where no
+/// staged name is linked (`vcache hooks disable`), no other one is.
 fn refresh_links(host: &Host) -> ExitCode {
     let Some(folder) = host.args().first().and_then(|typed| folder_of(host, Path::new(typed))) else {
         eprintln!("vcache: error: the folder of the shims can't be told; call vcache-shim by its path");
         return ExitCode::FAILURE;
     };
-    for name in names().into_iter().filter(|name| !staged().contains(name)) {
-        let there = real_tool::find(&host.with_args(vec![name.into()])).is_ok();
-        let change = if there { links::enable } else { links::disable };
-        if let Err(e) = change(&folder, &[name.to_owned()]) {
-            eprintln!("vcache: error: {}: {e}", folder.join(name).display());
-            return ExitCode::FAILURE;
-        }
+    let enabled = staged().iter().any(|name| links::is_linked(&folder, name));
+    let here = here(host);
+    let others = names().into_iter().filter(|name| !staged().contains(name)).map(str::to_owned);
+    let (wanted, gone): (Vec<_>, Vec<_>) = others.partition(|name| enabled && here.contains(&name.as_str()));
+    if let Err(e) = links::arrange(&folder, &wanted, &gone) {
+        eprintln!("vcache: error: {}: the links can't be changed: {e}", folder.display());
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
@@ -81,6 +90,7 @@ fn own_name(host: &Host) -> ExitCode {
     match words.first().and_then(|w| w.to_str()) {
         None if words.is_empty() => println!("{}", staged().join("\n")),
         Some("--names") => println!("{}", names().join("\n")),
+        Some("--links") => println!("{}", here(host).join("\n")),
         Some("--refresh-links") => return refresh_links(host),
         Some("--version") => println!("vcache-shim {}", env!("CARGO_PKG_VERSION")),
         Some("--reasons") => {
@@ -112,7 +122,7 @@ fn own_name(host: &Host) -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: vcache-shim [--names | --refresh-links | --reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
+                "usage: vcache-shim [--names | --links | --refresh-links | --reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
             );
             return ExitCode::from(2);
         }

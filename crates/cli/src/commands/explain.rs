@@ -14,8 +14,9 @@ use vcache_shim::family::{Explanation, RequestExplanation};
 use vcache_shim::policy::Component;
 
 use crate::context::Context;
+use crate::shims::{self, Names};
 use crate::surroundings::{Project, Surroundings};
-use crate::{output, process, shims};
+use crate::{output, process};
 
 /// Say what a shim would do about one command line: pin, serve, pass through, and why
 #[derive(clap::Args, Debug)]
@@ -48,7 +49,7 @@ impl Explain {
         let executable = shims::executable(&context.host)?;
         let typed = Path::new(&self.command[0]);
         let name = typed.file_name().unwrap_or(typed.as_os_str());
-        let names = shims::names(&executable)?;
+        let names = shims::names(&executable, Names::All)?;
         if !names.iter().any(|n| OsStr::new(n) == name) {
             bail!(
                 "{}: has no shim, so it runs untouched; there are shims for: {}",

@@ -8,7 +8,8 @@ use serde::Serialize;
 use vcache_shim::links::{self, Change, EXECUTABLE};
 
 use crate::context::Context;
-use crate::{output, shims};
+use crate::output;
+use crate::shims::{self, Names};
 
 /// Put the shims ahead of the real tools, or take them away again
 #[derive(clap::Args, Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Hooks {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Action {
-    /// Link every tool to vcache-shim
+    /// Link every tool to vcache-shim; some only where the tool is installed, since scripts look for them
     Enable,
     /// Remove these links; every call is the real tool's again
     Disable,
@@ -75,10 +76,15 @@ fn change(action: Action, folder: &Path) -> Result<Vec<Link>> {
             folder.display()
         );
     }
-    let names = shims::names(&executable)?;
+    let all = shims::names(&executable, Names::All)?;
     let (changes, doing) = match action {
-        Action::Enable => (links::enable(folder, &names), "made"),
-        Action::Disable => (links::disable(folder, &names), "removed"),
+        Action::Enable => {
+            let here = shims::names(&executable, Names::Here)?;
+            // Their tools have gone since they were linked.
+            let gone: Vec<_> = all.into_iter().filter(|name| !here.contains(name)).collect();
+            (links::arrange(folder, &here, &gone), "made")
+        }
+        Action::Disable => (links::disable(folder, &all), "removed"),
     };
     let changes =
         changes.with_context(|| format!("{}: links can't be {doing}; are you root?", folder.display()))?;

@@ -63,3 +63,35 @@ fn hooks_come_and_go() {
     assert_eq!(sandbox.text("shims/wget"), "mine", "a foreign file stays");
     assert!(sandbox.path("shims/curl").exists());
 }
+
+#[test]
+fn hooks_of_tools_that_need_not_be_there_follow_them() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("shims");
+    let hooks = |action: &str| {
+        let facts = sandbox.vcache(&["hooks", action, "--json", "--dir", dir.to_str().unwrap()]);
+        let links = facts.expect(0).json()["links"].as_array().unwrap().clone();
+        let told = |link: &serde_json::Value| {
+            let path = std::path::PathBuf::from(link["path"].as_str().unwrap());
+            format!("{} {}", link["change"].as_str().unwrap(), path.strip_prefix(&dir).unwrap().display())
+        };
+        links.iter().map(told).collect::<Vec<_>>()
+    };
+    let ship = sandbox.path("shims/ship");
+    assert_eq!(hooks("enable"), ["kept wget", "kept curl"]);
+    sandbox.write("home/ship", "");
+    assert_eq!(hooks("enable"), ["kept wget", "kept curl", "made ship"]);
+    assert_eq!(fs::read_link(&ship).unwrap().to_str(), Some("vcache-shim"));
+    assert_eq!(hooks("disable"), ["removed wget", "removed curl", "removed ship"]);
+    hooks("enable");
+    fs::remove_file(sandbox.path("home/ship")).unwrap();
+    assert_eq!(hooks("enable"), ["kept wget", "kept curl", "removed ship"]);
+    // A foreign file is named, unless nothing was wanted there.
+    fs::write(&ship, "mine").unwrap();
+    assert_eq!(hooks("enable"), ["kept wget", "kept curl"]);
+    assert_eq!(hooks("disable"), ["removed wget", "removed curl", "foreign ship"]);
+    sandbox.write("home/ship", "");
+    let done = sandbox.vcache(&["hooks", "enable", "--dir", dir.to_str().unwrap()]).expect(1);
+    assert!(done.stderr.contains("ship: is not one of our links"), "{}", done.stderr);
+    assert_eq!(sandbox.text("shims/ship"), "mine");
+}

@@ -131,16 +131,28 @@ fn links_are_made_for_an_executable_beside_vcache() {
         });
         crate::sandbox::done(started.unwrap().unwrap())
     };
-    let done = run(&["run", "--", "sh", "-c", "wget x; dirname $(command -v wget)"]).expect(0);
+    let done =
+        run(&["run", "--", "sh", "-c", "wget x; dirname $(command -v wget); command -v ship; :"]).expect(0);
     let (served, folder) = done.stdout.split_once('\n').unwrap();
     assert_eq!(served, "served x");
-    assert!(!std::path::Path::new(folder.trim()).exists(), "the links are gone");
+    assert!(!std::path::Path::new(folder.trim()).exists(), "the links are gone, and ship had none");
+    sandbox.write("home/ship", "");
+    let done = run(&["run", "--", "sh", "-c", "command -v ship"]).expect(0);
+    assert!(done.stdout.ends_with("/ship\n"), "{}", done.stdout);
     // As installed: found from the executable, whatever link it was called by.
     std::fs::remove_file(sandbox.path("bin/vcache-shim")).unwrap();
     std::fs::create_dir_all(sandbox.path("lib/sonic-vcache")).unwrap();
     std::fs::rename(sandbox.path("shims"), sandbox.path("lib/sonic-vcache/shims")).unwrap();
-    let done = run(&["run", "--", "sh", "-c", "command -v wget"]).expect(0);
-    assert_eq!(done.stdout.trim(), sandbox.path("lib/sonic-vcache/shims/wget").to_str().unwrap());
+    let installed = sandbox.path("lib/sonic-vcache/shims/wget");
+    let is_installed =
+        || run(&["run", "sh", "-c", "command -v wget"]).stdout.trim() == installed.to_str().unwrap();
+    assert!(!is_installed(), "the link of ship is missing there");
+    symlink("vcache-shim", installed.with_file_name("ship")).unwrap();
+    assert!(is_installed());
+    std::fs::remove_file(sandbox.path("home/ship")).unwrap();
+    assert!(!is_installed(), "a link of a tool that has gone is not for the build");
+    std::fs::remove_file(installed.with_file_name("ship")).unwrap();
+    assert!(is_installed());
 }
 
 #[test]
@@ -176,7 +188,7 @@ fn explain_knows_what_has_no_shim_and_when_there_is_none_at_all() {
     let mut sandbox = Sandbox::new();
     let done = sandbox.vcache(&["explain", "--", "make", "-j4"]).expect(1);
     assert!(
-        done.stderr.contains("make: has no shim") && done.stderr.contains("wget, curl"),
+        done.stderr.contains("make: has no shim") && done.stderr.contains("wget, curl, ship"),
         "{}",
         done.stderr
     );

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use vcache_store::{Config, Key, Mtime, Record, Sha256Id, Store};
 
-/// Serves wget and curl. As wget it appends a hit of 1 KiB to the build log; asked to explain, it says `exec` unless a
+/// Serves wget and curl, and ship where `$HOME/ship` is. As wget it appends a hit of 1 KiB to the build log; asked to explain, it says `exec` unless a
 /// cache is on, and shows the environment that it was given.
 const SHIM: &str = r#"#!/bin/sh
 case "$0 $1" in
@@ -22,7 +22,8 @@ case "$0 $1" in
     printf '{"url":"%s","destination":"-","pin":"sha256:00","pinned_by":"%s/versions/versions-web:3","cache":"miss","sha256":null}]}' \
         "$3" "$VCACHE_BUILDINFO"
     ;;
-*/vcache-shim\ ) printf 'wget\ncurl\n' ;;
+*/vcache-shim\ --names) printf 'wget\ncurl\nship\n' ;;
+*/vcache-shim\ --links) printf 'wget\ncurl\n'; [ ! -e "$HOME/ship" ] || echo ship ;;
 */wget\ *)
     printf '{"time":1,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":1024}\n' >>"$VCACHE_BUILD_LOG"
     echo "served $*"

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 use vcache_shim::host::FileId;
-use vcache_shim::links::EXECUTABLE;
+use vcache_shim::links::{self, EXECUTABLE};
 use vcache_shim::real_tool::DIVERTED;
 
 use super::Check;
 use crate::context::Context;
-use crate::shims;
+use crate::shims::{self, Names};
 
 pub(super) fn checks(context: &Context) -> Vec<Check> {
     let host = &context.host;
-    let names = shims::executable(host).and_then(|path| Ok((shims::names(&path)?, path)));
+    let names = shims::executable(host).and_then(|path| Ok((shims::names(&path, Names::All)?, path)));
     let (names, executable) = match names {
         Ok(found) => found,
         Err(error) => {
@@ -26,10 +26,11 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
         vec![Check::ok(EXECUTABLE, format!("{} serves {}", executable.display(), names.join(", ")))];
     let own = FileId::of(&executable).ok();
     let found: Vec<_> = names.iter().map(|name| (name, Found::new(name, &path, own))).collect();
-    if found.iter().all(|(_, found)| found.shims.is_empty()) {
+    let hooked = found.iter().any(|(_, found)| !found.shims.is_empty());
+    if !hooked {
         checks.push(Check::ok("hooks", "no shims in PATH; `vcache run` puts them there for its command"));
     }
-    checks.extend(found.iter().map(|(name, found)| found.judge(name)));
+    checks.extend(found.iter().map(|(name, found)| found.judge(name, hooked)));
     checks
 }
 
@@ -51,7 +52,7 @@ impl Found {
                 continue;
             }
             let id = FileId::of(&candidate).ok();
-            if (own.is_some() && id == own) || is_copy(&candidate) {
+            if (own.is_some() && id == own) || links::is_shim(&candidate) {
                 let aside = dir.join(format!("{name}{DIVERTED}"));
                 if found.real.is_none() && aside.is_file() {
                     found.real = Some((place, aside));
@@ -66,9 +67,16 @@ impl Found {
         found
     }
 
-    fn judge(&self, name: &str) -> Check {
+    /// Whether a call of `name` is well served; `hooked`: other tools have shims ahead of them.
+    fn judge(&self, name: &str, hooked: bool) -> Check {
         let tool = format!("tool {name}");
         match (self.shims.as_slice(), &self.real) {
+            // It has come since the links were made.
+            ([], Some((_, real))) if hooked => Check::warn(
+                tool,
+                format!("{} has no shim ahead of it, though other tools have", real.display()),
+                "run `vcache hooks enable`, or ./install.sh --divert where the shims are in the tools' own places",
+            ),
             ([], Some((_, real))) => Check::ok(tool, real.display().to_string()),
             ([], None) => Check::ok(tool, "not installed"),
             ([(_, shim, _), ..], None) => Check::warn(
@@ -97,11 +105,6 @@ impl Found {
     }
 }
 
-/// Another copy of the executable, perhaps of another version.
-fn is_copy(candidate: &Path) -> bool {
-    candidate.canonicalize().is_ok_and(|file| file.file_name().is_some_and(|name| name == EXECUTABLE))
-}
-
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
@@ -116,7 +119,7 @@ mod tests {
 
     /// Folders `a`, `b`, … each with what the specification says: `r` a real tool, `s` a shim, `d` a diverted one,
     /// `c` another copy of the shim.
-    fn judged(specification: &[&str]) -> (Check, String) {
+    fn judged(specification: &[&str], hooked: bool) -> (Check, String) {
         let dir = tempfile::tempdir().unwrap();
         let make = |path: &Path| {
             fs::write(path, "#!/bin/sh\n").unwrap();
@@ -141,7 +144,7 @@ mod tests {
             }
             path.push(folder);
         }
-        let check = Found::new("wget", &path, FileId::of(&executable).ok()).judge("wget");
+        let check = Found::new("wget", &path, FileId::of(&executable).ok()).judge("wget", hooked);
         let text = check.detail.replace(&format!("{}/", dir.path().display()), "");
         (check, text)
     }
@@ -162,9 +165,15 @@ mod tests {
                 "0/wget and 1/wget are two copies of the shim, and a call goes through both",
             ),
         ] {
-            let (check, text) = judged(specification);
+            let (check, text) = judged(specification, false);
             assert_eq!((check.status, text.as_str()), (status, detail), "{specification:?}");
             assert_eq!(check.advice.is_some(), status != Status::Ok, "{specification:?}");
         }
+        let (check, text) = judged(&["r"], true);
+        assert_eq!(
+            (check.status, &*text),
+            (Status::Warn, "0/wget has no shim ahead of it, though other tools have")
+        );
+        assert_eq!(judged(&[""], true).0.status, Status::Ok);
     }
 }

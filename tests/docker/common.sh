@@ -1,0 +1,65 @@
+#!/bin/bash
+# Sourced by the tests with a Docker Engine: verdicts, the engine's client, what is needed, a base image, an origin. `subject` begins each verdict.
+# Base images are made by debootstrap from this machine's own Debian mirror, since none can be pulled.
+status=0
+pass() { echo "PASSED: $subject: $*"; }
+fail() { echo "FAILED: $subject: $*"; status=1; }
+skip() {
+    echo "SKIPPED: $subject: $*"
+    # The machine that decides has all parts.
+    [ "${CI:-}" != true ] || { echo "FAILED: $subject: skipped in CI"; exit 1; }
+    exit 0
+}
+
+# Of several clients the one with both builders.
+docker=/usr/bin/docker
+[ -x "$docker" ] || docker=$(command -v docker) || skip "no docker"
+"$docker" info >/dev/null 2>&1 || skip "no Docker Engine answers"
+[ "$(id -u)" = 0 ] || skip "debootstrap needs root"
+
+need() { # PACKAGE:COMMAND...
+    local pair missing=()
+    for pair in "$@"; do command -v "${pair#*:}" >/dev/null || missing+=("${pair%:*}"); done
+    [ ${#missing[@]} = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
+        skip "${missing[*]} can't be installed"
+}
+need debootstrap:debootstrap python3-minimal:python3
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
+    awk '$1 ~ /^http/ && $3 == "main" && $1 !~ /security/ { print $1; exit }')
+[ -n "$mirror" ] || skip "apt has no http mirror configured"
+
+work=$(mktemp -d)
+origin=
+stop_origin() { [ -z "$origin" ] || { kill "$origin"; wait "$origin"; } 2>/dev/null; origin=; }
+cleanup() { :; } # What a test has made besides.
+trap 'stop_origin; cleanup; rm -rf --one-file-system "$work"' EXIT
+
+# Serves $work/origin at an address of this machine; sets $url. Started again it is where it was.
+port=$((20000 + RANDOM % 10000))
+mkdir -p "$work/origin" "$work/context"
+serve_origin() {
+    python3 -m http.server "$port" --bind "$1" --directory "$work/origin" >>"$work/origin.log" 2>&1 &
+    origin=$!
+    url=http://$1:$port
+    sleep 1
+    kill -0 "$origin" 2>/dev/null
+}
+gets() { grep -c '"GET' "$work/origin.log"; }
+
+# With wget and curl. The keys of other releases need not be on this machine.
+make_base() { # SUITE IMAGE
+    rm -rf --one-file-system "${work:?}/root"
+    debootstrap --no-check-gpg --variant=minbase --include=wget,curl "$1" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+        { fail "$1: debootstrap"; tail -3 "$work/log"; return 1; }
+    tar -C "$work/root" -c . | "$docker" import - "$2" >/dev/null || { fail "$1: docker import"; return 1; }
+    rm -rf --one-file-system "${work:?}/root"
+}
+
+stage() { ./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/context" 2>/dev/null || { fail "install.sh --stage"; exit 1; }; }
+
+# A token has 32 hex digits, and what carries it ends in this.
+is_clean() { # IMAGE
+    ! "$docker" history --no-trunc "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
+        ! "$docker" inspect "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
+        ! "$docker" save "$1" | tar -xO 2>/dev/null | grep -aqE '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid'
+}
