@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs demo/build.sh twice under `vcache run`, cold and with the network cut, compares the trees, and prints a table.
+# Runs demo/build.sh twice under `vcache run`, cold and with the network cut, compares the trees, and prints a table; then builds an image so, where a Docker Engine answers.
 # Started by `./install.sh --demo`; VCACHE_DEMO_BIN is the folder with vcache and vcache-shim.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -58,3 +58,6 @@ if ! cmp -s "$work/cold.tree" "$work/warm.tree"; then
 fi
 if [ "$(count warm miss)" != 0 ] || [ "$(count warm hit)" = 0 ]; then say "FAILED: the second build was not answered from the cache"; exit 1; fi
 echo "the trees are the same, byte for byte: $(grep -c . "$work/cold.tree") entries"
+
+if docker info >/dev/null 2>&1; then "$here/image.sh" "$bin" "$work" "$mirror" "$suite"
+else say "no Docker Engine answers: no image is built"; fi

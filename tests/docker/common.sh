@@ -63,3 +63,14 @@ is_clean() { # IMAGE
         ! "$docker" inspect "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
         ! "$docker" save "$1" | tar -xO 2>/dev/null | grep -aqE '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid'
 }
+
+# Paths, modes, owners, sizes and content of an image. Folders that a container is given change with each.
+contents() {
+    local container
+    container=$("$docker" create "$1" nothing) || return 1
+    mkdir -p "$work/tree" && "$docker" export "$container" | tar -x -C "$work/tree"
+    "$docker" rm "$container" >/dev/null
+    (cd "$work/tree" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -name .dockerenv \) -prune -o -printf '%p %M %U:%G %y ' \
+        \( -type f -printf '%s ' -exec sha256sum {} \; -o -printf '\n' \) | grep -v '^./etc/\(hostname\|hosts\|resolv.conf\|mtab\) ' | sort)
+    rm -rf --one-file-system "$work/tree"
+}
