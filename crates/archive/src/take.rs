@@ -1,6 +1,8 @@
 //! Taking an archive in: everything or nothing. Content is staged in the cache's own `tmp/`, hashed as it comes; when
 //! the whole archive has been read and is what its manifest says it is published, content first, then records.
 //!
+//! One content is hashed beside while the next one comes, so that the whole takes as long as its slowest hash.
+//!
 //! What the cache has already is hashed and not written. A record is taken unless the cache has one that was fetched
 //! later (and whose content is there). A record can't come from the future: it would stay the latest for ever.
 
@@ -9,10 +11,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
-use vcache_store::{BlobWriter, Digest, Record, Sha256Id, Stage, Staged, Store};
+use vcache_store::{Digest, Filled, Record, Sha256Id, Stage, Staged, Store};
 
 use crate::read::{Taker, read};
 use crate::{Content, Entry, Error, Manifest, Progress};
+
+/// Bytes of content that are taken at a time.
+const PIECE: u64 = 256 << 10;
 
 /// How to take an archive in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,12 +73,13 @@ pub fn import(
         store,
         stage: stage.as_ref(),
         staged: Vec::new(),
+        hashed: None,
         report: Report::default(),
         at: Progress::default(),
         progress,
-        buffer: vec![0; 256 << 10],
     };
     let manifest = read(input, &mut intake)?;
+    intake.settle()?;
     let Intake { staged, report, .. } = intake;
     publish(store, stage.as_ref(), &manifest, &staged, report)
 }
@@ -82,10 +88,11 @@ struct Intake<'a> {
     store: &'a Store,
     stage: Option<&'a Stage<'a>>,
     staged: Vec<Staged>,
+    /// The one that came last: its digests are still being computed.
+    hashed: Option<(Content, Filled<'a>)>,
     report: Report,
     at: Progress,
     progress: &'a mut dyn FnMut(Progress),
-    buffer: Vec<u8>,
 }
 
 impl Taker for Intake<'_> {
@@ -110,18 +117,18 @@ impl Taker for Intake<'_> {
         *bytes += content.size;
         match self.stage.filter(|_| !held) {
             Some(stage) => {
-                let mut writer = stage.writer(content.md5.is_some())?;
-                self.pass(content, input, &mut |piece| write(&mut writer, piece))?;
-                let ingested = writer.seal()?;
-                compare(content, ingested.id, ingested.md5)?;
-                self.staged.push(stage.hold(ingested)?);
+                let mut filling = stage.fill(content.md5.is_some())?;
+                self.pass(content, input, &mut |piece| Ok(filling.push(piece)?))?;
+                let filled = filling.end()?;
+                self.settle()?;
+                self.hashed = Some((content.clone(), filled));
             }
             None => {
                 let (mut sha256, mut md5) = (Sha256::new(), content.md5.map(|_| Md5::new()));
                 self.pass(content, input, &mut |piece| {
-                    sha256.update(piece);
+                    sha256.update(&piece);
                     if let Some(md5) = &mut md5 {
-                        md5.update(piece);
+                        md5.update(&piece);
                     }
                     Ok(())
                 })?;
@@ -134,35 +141,36 @@ impl Taker for Intake<'_> {
 }
 
 impl Intake<'_> {
+    /// The content that came last is what the manifest says, and waits for the others.
+    fn settle(&mut self) -> Result<(), Error> {
+        let Some((content, filled)) = self.hashed.take() else { return Ok(()) };
+        let staged = filled.hold()?;
+        compare(&content, staged.id, staged.md5)?;
+        self.staged.push(staged);
+        Ok(())
+    }
+
     fn pass(
         &mut self,
         content: &Content,
         input: &mut dyn Read,
-        stage: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+        take: &mut dyn FnMut(Vec<u8>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut left = content.size;
         while left > 0 {
-            let count = match input.read(&mut self.buffer) {
-                Ok(0) => return Err(Error::Read(ErrorKind::UnexpectedEof.into())),
-                Ok(count) => count,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Error::Read(e)),
-            };
-            stage(&self.buffer[..count])?;
-            left = left.saturating_sub(count as u64);
-            self.at.done += count as u64;
+            let wanted = left.min(PIECE);
+            let mut piece = Vec::with_capacity(wanted as usize);
+            let count = input.take(wanted).read_to_end(&mut piece).map_err(Error::Read)? as u64;
+            if count < wanted {
+                return Err(Error::Read(ErrorKind::UnexpectedEof.into()));
+            }
+            take(piece)?;
+            left -= count;
+            self.at.done += count;
             (self.progress)(self.at);
         }
         Ok(())
     }
-}
-
-fn write(writer: &mut BlobWriter, piece: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
-    let written = writer.write_all(piece);
-    written.map_err(|source| {
-        vcache_store::Error::Io { action: "write", path: writer.path().to_owned(), source }.into()
-    })
 }
 
 fn compare(content: &Content, sha256: Sha256Id, md5: Option<[u8; 16]>) -> Result<(), Error> {

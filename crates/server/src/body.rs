@@ -1,8 +1,8 @@
 //! What goes out: a text, or a blob piece by piece.
 //!
-//! A blob is read with `pread` on the thread of the connection where the page cache has it, which costs less than handing
-//! it to another thread; where it has not (the kernel says so at once), the thread's other connections go on elsewhere while it
-//! waits for the disk. Buffers are used again: at any moment a connection holds one at most.
+//! The first piece of a blob is read, and leaves together with the head of the answer; the others go straight out of the file
+//! ([`crate::straight`]) where the page cache has them. Where it has not (the kernel says so at once), they are read, while the thread's
+//! other connections go on elsewhere. Buffers are used again: at any moment a connection holds one at most.
 
 use std::io::{self, IoSliceMut, Read};
 use std::os::unix::fs::FileExt;
@@ -16,9 +16,14 @@ use rustix::io::{Errno, ReadWriteFlags};
 use vcache_store::Blob;
 
 use crate::Shared;
+use crate::straight::{SPAN, Straight};
 
 /// Bytes of a blob that are read and sent at a time.
 const PIECE: usize = 256 << 10;
+/// The first piece: what a socket takes at once, and no copy is spared by more.
+const FIRST: usize = 64 << 10;
+/// The kernel reads ahead in steps no smaller than this.
+const READ_AHEAD: u64 = 128 << 10;
 /// Buffers that wait to be used again.
 const SPARE: usize = 64;
 
@@ -27,7 +32,7 @@ pub(crate) enum Out {
     /// A text, or nothing.
     Text(Option<Bytes>),
     /// The rest of a blob.
-    Blob { blob: Blob, offset: u64, shared: Arc<Shared> },
+    Blob { blob: Arc<Blob>, offset: u64, shared: Arc<Shared>, straight: Option<Arc<Straight>> },
     /// What comes from an upstream and is not kept here, and how much of it is still to come.
     Passing { content: Box<dyn Read + Send>, left: u64, shared: Arc<Shared> },
 }
@@ -40,9 +45,17 @@ impl Out {
     pub(crate) fn blob(blob: Blob, shared: &Arc<Shared>) -> io::Result<Out> {
         let shared = Arc::clone(shared);
         Ok(match blob.file() {
-            Some(_) => Out::Blob { blob, offset: 0, shared },
+            Some(_) => Out::Blob { blob: Arc::new(blob), offset: 0, shared, straight: None },
             None => Out::Passing { content: blob.reader()?, left: blob.size(), shared },
         })
+    }
+
+    /// By a connection that sends what is left to `straight`.
+    pub(crate) fn through(mut self, by: Arc<Straight>) -> Out {
+        if let Out::Blob { straight, .. } = &mut self {
+            *straight = Some(by);
+        }
+        self
     }
 }
 
@@ -57,8 +70,13 @@ impl Body for Out {
         let piece = match self.get_mut() {
             Out::Text(text) => text.take().map(Ok),
             Out::Blob { blob, offset, .. } if *offset >= blob.size() => None,
-            Out::Blob { blob, offset, shared } => {
-                let piece = read(blob, *offset, &shared.buffers);
+            Out::Blob { blob, offset, shared, straight } => {
+                let piece = match straight {
+                    Some(straight) if *offset > 0 && is_cached(blob, *offset) => {
+                        straight.leave(blob, *offset, rest(blob, *offset, SPAN))
+                    }
+                    _ => read(blob, *offset, &shared.buffers),
+                };
                 if let Ok(piece) = &piece {
                     *offset += piece.len() as u64;
                     shared.counts.sent(piece.len() as u64);
@@ -91,11 +109,41 @@ impl Body for Out {
     }
 }
 
+/// What is left of a blob, up to `most` bytes.
+fn rest(blob: &Blob, offset: u64, most: usize) -> usize {
+    usize::try_from(blob.size().saturating_sub(offset)).unwrap_or(usize::MAX).min(most)
+}
+
+/// Whether the page cache seems to have the next span: a byte of each part that is read ahead as one.
+fn is_cached(blob: &Blob, offset: u64) -> bool {
+    let Some(file) = blob.file() else { return false };
+    let last = offset + rest(blob, offset, SPAN) as u64 - 1;
+    let mut parts = (offset..last).step_by(READ_AHEAD as usize).chain([last]);
+    parts.all(|at| {
+        let mut byte = [0];
+        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) == Ok(1)
+    })
+}
+
 fn read(blob: &Blob, offset: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {
-    let rest = usize::try_from(blob.size() - offset).unwrap_or(usize::MAX);
-    let mut buffer = buffers.take(rest);
-    let wanted = rest.min(buffer.content.len());
-    let into = &mut buffer.content[..wanted];
+    let wanted = rest(blob, offset, if offset == 0 { FIRST } else { PIECE });
+    let mut buffer = buffers.take(wanted);
+    buffer.used = read_at(blob, offset, &mut buffer.content[..wanted])?;
+    Ok(Bytes::from_owner(buffer))
+}
+
+/// All of a small blob.
+pub(crate) fn whole(blob: &Blob) -> io::Result<Bytes> {
+    let mut content = vec![0; rest(blob, 0, usize::MAX)];
+    let mut done = 0;
+    while done < content.len() {
+        done += read_at(blob, done as u64, &mut content[done..])?;
+    }
+    Ok(content.into())
+}
+
+/// Reads at least one byte.
+fn read_at(blob: &Blob, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     let Some(file) = blob.file() else { return Err(io::ErrorKind::Unsupported.into()) };
     let count = match rustix::io::preadv2(file, &mut [IoSliceMut::new(into)], offset, ReadWriteFlags::NOWAIT)
     {
@@ -105,12 +153,8 @@ fn read(blob: &Blob, offset: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {
         }
         Err(e) => return Err(e.into()),
     };
-    if count == 0 {
-        // Cut short under our hands. The client sees the connection end before the announced length.
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    buffer.used = count;
-    Ok(Bytes::from_owner(buffer))
+    // Cut short under our hands otherwise. The client sees the connection end before the announced length.
+    if count > 0 { Ok(count) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn pass(content: &mut dyn Read, left: u64, buffers: &Arc<Buffers>) -> io::Result<Bytes> {

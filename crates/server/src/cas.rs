@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use sha2::{Digest, Sha256};
 use tokio::task::block_in_place;
@@ -11,22 +12,47 @@ use vcache_remote::wire::BLAKE3_HEADER;
 use vcache_store::{Error, Sha256Id};
 
 use crate::Shared;
-use crate::body::Out;
+use crate::body::{self, Out};
 use crate::intake::Intake;
 use crate::refusal::Refusal;
 use crate::routes::{Answer, empty, miss};
+use crate::warm::SMALL;
 
 /// GET, and HEAD when `with_body` is false.
 pub(crate) fn get(shared: &Arc<Shared>, id: Sha256Id, with_body: bool) -> Answer {
+    if let Some(kept) = shared.warm.get(&id) {
+        let size = kept.content.len() as u64;
+        return answer(size, kept.blake3, text(shared, kept.content, with_body));
+    }
     let Some(blob) = shared.look(|store| store.find(&id.into()))? else { return Ok(miss()) };
+    let (size, blake3) = (blob.size(), blob.blake3());
+    let body = match blob.file() {
+        _ if !with_body => Out::Text(None),
+        Some(_) if size <= SMALL => {
+            let content = body::whole(&blob).map_err(|e| Refusal::of_io(&e))?;
+            shared.warm.keep(&blob, &content);
+            text(shared, content, true)
+        }
+        _ => Out::blob(blob, shared).map_err(|e| Refusal::of_io(&e))?,
+    };
+    answer(size, blake3, body)
+}
+
+fn text(shared: &Shared, content: Bytes, with_body: bool) -> Out {
+    if !with_body {
+        return Out::Text(None);
+    }
+    shared.counts.sent(content.len() as u64);
+    Out::text(content)
+}
+
+fn answer(size: u64, blake3: Option<[u8; 32]>, body: Out) -> Answer {
     let mut answer = Response::builder()
-        .header(CONTENT_TYPE, "application/octet-stream")
-        .header(CONTENT_LENGTH, blob.size());
-    if let Some(blake3) = blob.blake3() {
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
+        .header(CONTENT_LENGTH, size);
+    if let Some(blake3) = blake3 {
         answer = answer.header(BLAKE3_HEADER, hex::encode(blake3));
     }
-    let body =
-        if with_body { Out::blob(blob, shared).map_err(|e| Refusal::of_io(&e))? } else { Out::Text(None) };
     let answer = answer.body(body).map_err(|e| Refusal::Trouble(e.to_string()))?;
     Ok((answer, "hit"))
 }

@@ -9,11 +9,12 @@
 //! - What a client stores was hashed to its name while it came. What a client reads is not checked here, since it checks:
 //!   that is what the protocol is made of. One that finds a blob wrong puts the right one, and the wrong one goes aside.
 //! - The store does not grow past its limit, by whatever number of clients ([`budget`]).
-//! - Memory is bounded by the number of connections, not by the size of blobs; a slow client costs its connection.
+//! - Memory is bounded by the number of connections and by [`warm`], not by the size of blobs; a slow client costs its connection.
 //! - No token and no credential is printed, logged or stored.
 //!
 //! Files: `listen` (where), `run` (connections, stop), `routes` (what is asked for), `cas`, `ac`, `events`, `status`,
-//! `counts` (figures), `auth`, `budget`, `upstream` (tiers behind the store), `body` (content out), `intake` (content in), `refusal` (every "no").
+//! `counts` (figures), `auth`, `budget`, `upstream` (tiers behind the store), `body` (content out), `warm` (small content in memory),
+//! `straight` (large content out of its file), `intake` (content in), `refusal` (every "no").
 //!
 //! Not handled: TLS (put a proxy in front, or a tunnel), HTTP/2, ranges.
 #![allow(
@@ -36,7 +37,9 @@ mod refusal;
 mod routes;
 mod run;
 mod status;
+mod straight;
 mod upstream;
+mod warm;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +82,7 @@ struct Shared {
     upstream: upstream::Upstream,
     counts: counts::Counts,
     buffers: Arc<body::Buffers>,
+    warm: warm::Warm,
     started: Instant,
 }
 

@@ -16,7 +16,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -26,6 +25,7 @@ use vcache_store::Store;
 use crate::budget::Budget;
 use crate::listen::{Bound, Listener};
 use crate::patient::Patient;
+use crate::straight::{Socket, Straight};
 use crate::{Config, Listen, ListenError, Shared, routes};
 
 /// Open connections at most. A build farm has some hundred; each may cost a buffer or two of 256 KiB.
@@ -94,6 +94,7 @@ impl Server {
             counts: Default::default(),
             measured: Default::default(),
             buffers: Default::default(),
+            warm: Default::default(),
             started: Instant::now(),
         };
         drop(inside);
@@ -177,14 +178,18 @@ fn attend<S>(
     transfers: &GracefulShutdown,
     place: tokio::sync::OwnedSemaphorePermit,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + Send + 'static,
 {
     let shared = Arc::clone(shared);
+    let straight = Arc::new(Straight::default());
     let service = service_fn({
-        let shared = Arc::clone(&shared);
+        let (shared, straight) = (Arc::clone(&shared), Arc::clone(&straight));
         move |request| {
-            let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(routes::answer(shared, request).await) }
+            let (shared, straight) = (Arc::clone(&shared), Arc::clone(&straight));
+            async move {
+                let answer = routes::answer(shared, request).await;
+                Ok::<_, Infallible>(answer.map(|body| body.through(straight)))
+            }
         }
     });
     let connection = http1::Builder::new()
@@ -192,7 +197,9 @@ fn attend<S>(
         .header_read_timeout(HEAD)
         .max_buf_size(READ)
         .half_close(false)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        // Bodies reach the connection as they are, never copied together: `straight` needs that.
+        .writev(true)
+        .serve_connection(TokioIo::new(Patient::new(stream, straight)), service);
     let connection = transfers.watch(connection);
     tokio::spawn(async move {
         shared.counts.connected();

@@ -1,23 +1,27 @@
 //! Much content at once, all or nothing: it waits in a folder below `tmp/` until all of it is there, and is then
 //! published together.
 //!
-//! Life: [`Store::stage`] -> [`Stage::writer`] and [`Stage::hold`] for each content, of which no file stays open ->
-//! [`Stage::publication`] -> [`Publication::finish`]. A publication that is dropped before takes back what it has made.
+//! Life: [`Store::stage`] -> for each content [`Stage::fill`] -> [`Filling::push`] -> [`Filling::end`] -> [`Filled::hold`], which waits for
+//! its digests; the next content may be begun before. No file stays open. -> [`Stage::publication`] -> [`Publication::finish`]. A publication that is dropped before takes back what it has made.
 //! The folder goes with the stage; one whose process was killed is swept after an hour.
 //!
 //! Not handled: a kill in the middle of the publication. What is published by then stays, and is whole: blobs, then records.
 
+use std::cell::OnceCell;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
+use sha2::Sha256;
 use tempfile::{NamedTempFile, TempDir, TempPath};
 
+use crate::lane::{Coming, Lane};
 use crate::layer::open_regular;
 use crate::layout::beside;
 use crate::writer::Place;
-use crate::{BlobWriter, Error, Ingested, Key, Record, Sha256Id, Store};
+use crate::{Error, Ingested, Key, Record, Sha256Id, Store};
 
 /// A room for content that is to be published together.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ pub struct Stage<'a> {
     folder: TempDir,
     /// Its lock tells the sweep that we live.
     _held: File,
+    /// Started when they are first needed.
+    sha256: OnceCell<Lane<Sha256>>,
+    md5: OnceCell<Lane<Md5>>,
 }
 
 /// Complete content that waits in a stage; nothing of it is open.
@@ -52,34 +59,33 @@ impl Store {
         let folder = made.map_err(Error::io("make a folder in", &tmp))?;
         let held = File::open(folder.path()).map_err(Error::io("open", folder.path()))?;
         let _ = held.try_lock();
-        Ok(Stage { store: self, folder, _held: held })
+        Ok(Stage { store: self, folder, _held: held, sha256: OnceCell::new(), md5: OnceCell::new() })
     }
 }
 
 impl Stage<'_> {
-    /// Starts content that comes as a stream. `want_md5`: it may be asked for by md5.
+    /// Starts content that comes in pieces. `want_md5`: it may be asked for by md5.
     ///
     /// # Errors
-    /// [`Error::Io`]: the cache cannot be written to.
-    pub fn writer(&self, want_md5: bool) -> Result<BlobWriter, Error> {
+    /// [`Error::Io`]: the cache cannot be written to, or there is no room for a thread.
+    pub fn fill(&self, want_md5: bool) -> Result<Filling<'_>, Error> {
         let dir = self.folder.path();
         let tmp = tempfile::Builder::new().prefix("new-").tempfile_in(dir);
         let tmp = tmp.map_err(Error::io("make a file in", dir))?;
-        Ok(BlobWriter::into(Place::Cache { layer: Arc::clone(&self.store.own), tmp }, want_md5))
+        let sha256 = self.lane(&self.sha256)?;
+        let md5 = if want_md5 { Some(self.lane(&self.md5)?) } else { None };
+        Ok(Filling { stage: self, tmp, size: 0, sha256, md5, blake3: Box::default() })
     }
 
-    /// Puts complete content aside and closes it.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn hold(&self, ingested: Ingested) -> Result<Staged, Error> {
-        let Ingested { id, md5, size, blake3, place } = ingested;
-        let path = self.path(&id);
-        let Place::Cache { tmp, .. } = place else {
-            return Err(Error::io("write", &path)(ErrorKind::Unsupported.into()));
-        };
-        tmp.persist(&path).map_err(|e| Error::io("write", &path)(e.error))?;
-        Ok(Staged { id, md5, size, blake3 })
+    fn lane<'l, H: Digest + Send + 'static>(
+        &self,
+        lane: &'l OnceCell<Lane<H>>,
+    ) -> Result<&'l Lane<H>, Error> {
+        if lane.get().is_none() {
+            let started = Lane::start().map_err(Error::io("start a thread for", self.folder.path()))?;
+            let _ = lane.set(started);
+        }
+        Ok(lane.get().expect("it was set just now"))
     }
 
     /// Begins to publish. What is published is visible at once.
@@ -89,6 +95,86 @@ impl Stage<'_> {
 
     fn path(&self, id: &Sha256Id) -> PathBuf {
         self.folder.path().join(id.to_string())
+    }
+}
+
+/// Content that comes in pieces. SHA-256 and MD5 are computed beside, on threads that all contents of the stage share, so that
+/// it takes as long as the slowest of them, or as writing it does.
+#[derive(Debug)]
+pub struct Filling<'a> {
+    stage: &'a Stage<'a>,
+    tmp: NamedTempFile,
+    size: u64,
+    sha256: &'a Lane<Sha256>,
+    md5: Option<&'a Lane<Md5>>,
+    blake3: Box<blake3::Hasher>,
+}
+
+impl<'a> Filling<'a> {
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: it can't be written.
+    pub fn push(&mut self, piece: Vec<u8>) -> Result<(), Error> {
+        let piece = Arc::new(piece);
+        self.sha256.push(&piece);
+        if let Some(md5) = self.md5 {
+            md5.push(&piece);
+        }
+        let written = self.tmp.as_file_mut().write_all(&piece);
+        written.map_err(Error::io("write", self.tmp.path()))?;
+        self.blake3.update(&piece);
+        self.size += piece.len() as u64;
+        Ok(())
+    }
+
+    /// That was all.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: what was written is not all in the file, since someone else has changed its length.
+    pub fn end(self) -> Result<Filled<'a>, Error> {
+        let length = self.tmp.as_file().metadata().map_err(Error::io("look at", self.tmp.path()))?.len();
+        if length != self.size {
+            return Err(Error::io("complete", self.tmp.path())(ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(Filled {
+            stage: self.stage,
+            size: self.size,
+            sha256: self.sha256.end(),
+            md5: self.md5.map(Lane::end),
+            blake3: *self.blake3.finalize().as_bytes(),
+            tmp: self.tmp,
+        })
+    }
+}
+
+/// Content that is complete, and whose digests are still being computed.
+#[derive(Debug)]
+pub struct Filled<'a> {
+    stage: &'a Stage<'a>,
+    tmp: NamedTempFile,
+    size: u64,
+    sha256: Coming<Sha256>,
+    md5: Option<Coming<Md5>>,
+    blake3: [u8; 32],
+}
+
+impl Filled<'_> {
+    /// Waits for the digests, puts the content aside by its name, and closes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn hold(self) -> Result<Staged, Error> {
+        // A lane that is gone has panicked.
+        let gone = |_| Error::io("hash", self.tmp.path())(ErrorKind::BrokenPipe.into());
+        let id = Sha256Id::from_bytes(self.sha256.recv().map_err(gone)?.into());
+        let md5 = match &self.md5 {
+            Some(md5) => Some(md5.recv().map_err(gone)?.into()),
+            None => None,
+        };
+        let path = self.stage.path(&id);
+        self.tmp.persist(&path).map_err(|e| Error::io("write", &path)(e.error))?;
+        Ok(Staged { id, md5, size: self.size, blake3: self.blake3 })
     }
 }
 

@@ -55,7 +55,8 @@ impl Store {
             self.own.sweep_tmp_hourly();
             Place::Cache { layer: Arc::clone(&self.own), tmp }
         };
-        Ok(BlobWriter::into(place, want_md5))
+        let md5 = want_md5.then(Md5::new);
+        Ok(BlobWriter { place, sha256: Sha256::new(), blake3: Box::default(), md5, size: 0 })
     }
 }
 
@@ -78,10 +79,6 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
-    pub(crate) fn into(place: Place, want_md5: bool) -> Self {
-        Self { place, sha256: Sha256::new(), blake3: Box::default(), md5: want_md5.then(Md5::new), size: 0 }
-    }
-
     /// The file in the making, to be named when it can't be written.
     pub fn path(&self) -> &Path {
         self.place.path()
