@@ -10,19 +10,21 @@ trap 'docker image rm -f "$image" >/dev/null 2>&1' EXIT
 
 (cd "$work" && apt-get -qq download busybox-static >/dev/null 2>&1 && dpkg-deb -x busybox-static_*.deb busybox) ||
     { say "no busybox-static to be had: no image is built"; exit 0; }
-cp "$(find "$work/busybox" -type f -name busybox)" "$work/context/bin"
+cp "$(find "$work/busybox" -type f -path '*/bin/busybox')" "$work/context/bin"
 for name in sh wget sha256sum; do ln -s busybox "$work/context/bin/$name"; done
 cp "$bin/vcache-shim" "$work/context/shims"
 ln -s vcache-shim "$work/context/shims/wget"
 cp "$bin/vcache-shim" "$bin/vcache" "$work/shims"
 ln -s vcache-shim "$work/shims/docker"
+# The shell of busybox takes its own wget, whatever PATH says: so without a shell.
 cat >"$work/context/Dockerfile" <<DOCKERFILE
 FROM scratch
 COPY bin /bin
 COPY shims /usr/local/sbin
 ENV PATH=/usr/local/sbin:/bin
-RUN wget -q -O /InRelease $mirror/dists/$suite/InRelease
-RUN wget -q -O /Sources.xz $mirror/dists/$suite/main/source/Sources.xz && sha256sum /InRelease /Sources.xz >/sums
+RUN ["wget", "-q", "-O", "/InRelease", "$mirror/dists/$suite/InRelease"]
+RUN ["wget", "-q", "-O", "/Sources.xz", "$mirror/dists/$suite/main/source/Sources.xz"]
+RUN sha256sum /InRelease /Sources.xz >/sums
 DOCKERFILE
 
 build() { # NAME NETWORK; prints how long it took

@@ -8,7 +8,7 @@ subject="docker transports"
 . tests/docker/common.sh
 base=vcache-transports-base-$$
 image=vcache-transports-$$
-cleanup() { "$docker" image rm -f "$base" "$image":{plain,0-stage,0-log,1-stage,1-log,default} >/dev/null 2>&1; }
+cleanup() { "$docker" image rm -f "$base" "$image":{plain,0-stage,0-log,1-stage,1-log} "$image-default" >/dev/null 2>&1; }
 
 mkdir -p "$work/shims" "$work/real" "$work/plain"
 ln -s "$docker" "$work/real/docker"
@@ -77,26 +77,26 @@ for kit in 0 1; do
 done
 
 # Nobody chose: first over the network, and where there is none by the context.
-if with_shims default "" docker build --no-cache --network host -t "$image:default" "$work/context" >"$work/log" 2>&1; then
+if with_shims default "" docker build --no-cache --network host -t "$image-default" "$work/context" >"$work/log" 2>&1; then
     stop_origin
-    if with_shims default "" docker build --no-cache --network none -t "$image:default" "$work/context" >"$work/log" 2>&1 &&
-        contents "$image:default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
+    if with_shims default "" docker build --no-cache --network none -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
+        contents "$image-default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
     then pass "without a choice: cold by serve, then warm by stage"; else fail "without a choice: $(tail -3 "$work/log")"; fi
 else fail "without a choice, cold: $(tail -3 "$work/log")"; fi
 
 # What can't be carried is docker's own business, and the user is told.
 serve_origin 127.0.0.1
-for options in "-q -t $image:default" "--label x=y"; do
+for options in "-q -t $image-default" "--label x=y"; do
     if with_shims none stage docker build --network host $options "$work/context" >"$work/log" 2>&1 && grep -q "does not get the cache" "$work/log"
     then pass "stage with $options: built without the cache, after a warning"; else fail "stage with $options: $(tail -3 "$work/log")"; fi
 done
 sed 's/RUN curl/RUN exit 7 \&\& curl/' "$work/context/Dockerfile" >"$work/failing"
-with_shims none stage docker build --network host -f "$work/failing" -t "$image:default" "$work/context" >"$work/log" 2>&1
+with_shims none stage docker build --network host -f "$work/failing" -t "$image-default" "$work/context" >"$work/log" 2>&1
 shim=$?
-"$docker" build --network host -f "$work/failing" -t "$image:default" "$work/context" >"$work/log" 2>&1
+"$docker" build --network host -f "$work/failing" -t "$image-default" "$work/context" >"$work/log" 2>&1
 if [ $shim = $? ] && [ $shim != 0 ]; then pass "a build that fails ends as docker does"; else fail "exit status $shim of a failed build"; fi
-if with_shims 0-stage serve vcache image build --transport stage --network host -t "$image:default" "$work/context" >"$work/log" 2>&1 &&
-    contents "$image:default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
+if with_shims 0-stage serve vcache image build --transport stage --network host -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
+    contents "$image-default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
 then pass "vcache image build"; else fail "vcache image build: $(tail -3 "$work/log")"; fi
 
 if [ "$(cd "$work/context" && find . | sort)" = "$before" ] && [ -z "$(find "$work" -maxdepth 1 -name '.vcache-context-*')" ]

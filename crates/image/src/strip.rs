@@ -97,6 +97,7 @@ pub fn strip(
     let image = Image { texts: &texts, digests: &digests, links: &links };
     let (config, layers) = image.read()?;
     let digest = hex::encode(Sha256::digest(&config));
+    let tags: Vec<String> = tags.iter().map(|name| tagged(name)).collect();
     let manifest = json!([{"Config": format!("{digest}.json"), "RepoTags": tags, "Layers": layers}]);
     append_text(&mut out, &format!("{digest}.json"), &config)?;
     append_text(&mut out, "manifest.json", manifest.to_string().as_bytes())?;
@@ -146,6 +147,12 @@ impl Image<'_> {
         let text = self.texts.get(name).ok_or_else(|| Error::NotAnImage(format!("`{name}` is missing")))?;
         serde_json::from_slice(text).map_err(|e| Error::NotAnImage(format!("`{name}`: {e}")))
     }
+}
+
+/// With the tag that it stands for where it has none; the port of a registry is no tag.
+fn tagged(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
 /// A tar (also one without any entry), or something compressed.

@@ -60,7 +60,7 @@ fn image(layers: &[&[u8]]) -> Vec<u8> {
 
 fn stripped(image: &[u8]) -> Result<(Stripped, Vec<u8>), Error> {
     let mut out = Vec::new();
-    strip(&mut &image[..], &mut out, FOLDER, &["new:1".into(), "new:2".into()])
+    strip(&mut &image[..], &mut out, FOLDER, &["new:1".into(), "host:5000/new".into()])
         .map(|stripped| (stripped, out))
 }
 
@@ -79,7 +79,7 @@ fn file(image: &[u8], name: &str) -> Vec<u8> {
 /// Checks what an engine checks when it loads it, and gives the layers.
 fn loaded(image: &[u8], id_expected: &str) -> Vec<Vec<u8>> {
     let manifest: Value = serde_json::from_slice(&file(image, "manifest.json")).unwrap();
-    assert_eq!(manifest[0]["RepoTags"], json!(["new:1", "new:2"]));
+    assert_eq!(manifest[0]["RepoTags"], json!(["new:1", "host:5000/new:latest"]));
     let config = file(image, manifest[0]["Config"].as_str().unwrap());
     assert_eq!(id(&config), id_expected);
     let config: Value = serde_json::from_slice(&config).unwrap();
