@@ -2,7 +2,7 @@
 //! one in the own cache. wrk and nginx are needed for the former; without them its rows are left out, and that is said.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::service::Service;
@@ -81,6 +81,7 @@ impl Bench {
 
     fn hits_through(&self) -> Result<(), String> {
         let server = Service::vcache(&self.vcache("cache", &[])?)?;
+        write_random(&self.root.join("origin/0K"), 0).map_err(|e| e.to_string())?;
         for (size, limit) in [(KIB, "at most 5 ms"), (10 * MIB, "at most 1.5")] {
             let source = self.root.join("origin").join(label(size));
             write_random(&source, size).map_err(|e| e.to_string())?;
@@ -89,16 +90,18 @@ impl Bench {
             let local = self.call(self.shims.join("wget"), &args);
             local.time()?;
             let mut through = local.clone();
-            through.env.push(("VCACHE_DIR".into(), self.root.join("client").into()));
             through.env.push(("VCACHE_REMOTE".into(), format!("{}#trusted", server.url).into()));
             let before = self.origin.gets(&url[url.rfind('/').unwrap_or(0)..]);
-            let mut through = self.fresh(through);
+            let other = self.origin.url("/other-0K");
             let lanes: Vec<Lane<'_>> = vec![
                 self.fresh(local),
                 Box::new(move |round| {
-                    // A client that has nothing of its own.
-                    let _ = fs::remove_dir_all(self.root.join("client"));
-                    through(round)
+                    // A client that has a cache, and nothing in it but something else.
+                    let cache = self.root.join("clients").join(format!("{}-{round}", label(size)));
+                    let mut through = through.clone();
+                    through.env.push(("VCACHE_DIR".into(), cache.into()));
+                    through.with(["-q", "-O", &self.out().display().to_string(), &other]).time()?;
+                    self.fresh(through)(round)
                 }),
             ];
             self.print(&format!("hit through serve: own cache, {}", label(size)), lanes, 40, limit);
@@ -106,8 +109,8 @@ impl Bench {
             if asked > 0 {
                 eprintln!("bench: {asked} of these were no hits");
             }
-            let _ = fs::remove_file(Path::new(&source));
+            let _ = fs::remove_file(&source);
         }
-        Ok(())
+        fs::remove_dir_all(self.root.join("clients")).map_err(|e| e.to_string())
     }
 }
