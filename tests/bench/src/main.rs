@@ -1,7 +1,8 @@
 //! What a call costs with the shims: ratios to the real tools, and to another hook directory when `HOOK_DIR` names one.
 //!
 //! Contenders take turns (A B A B …) against an origin on loopback; medians of each are compared. Prints a table with the
-//! limit that each figure is held against; nothing here is an assertion. `--quick` takes small files and few rounds, to
+//! limit that each figure is held against; nothing here is an assertion. Rows of `vcache` itself (`serve`, `export`, `import`) stand beside
+//! what is named in them. `--only-vcache` prints those alone. `--quick` takes small files and few rounds, to
 //! see that everything runs. Started by `run.sh`.
 //!
 //! Hooks that serve pinned content alone need its pin: `HOOK_VERSIONS` names the version file that they read, and the
@@ -13,9 +14,12 @@
     reason = "a benchmark owns its files and processes, and prints its table"
 )]
 
+mod archive;
 mod call;
 mod origin;
 mod rounds;
+mod serve;
+mod service;
 
 use std::ffi::OsString;
 use std::fs;
@@ -34,6 +38,7 @@ const MIB: u64 = 1 << 20;
 struct Bench {
     root: PathBuf,
     shims: PathBuf,
+    vcache: Option<PathBuf>,
     hooks: Option<PathBuf>,
     hook_versions: Option<PathBuf>,
     origin: Origin,
@@ -63,14 +68,21 @@ fn run() -> Result<(), String> {
     }
     let origin = Origin::start(&root.join("origin")).map_err(|e| e.to_string())?;
     let hook_versions = std::env::var_os("HOOK_VERSIONS").map(PathBuf::from);
-    let bench = Bench { root, shims, hooks, hook_versions, origin, quick };
+    let vcache = std::env::var_os("VCACHE_BENCH_VCACHE").map(PathBuf::from);
+    let bench = Bench { root, shims, vcache, hooks, hook_versions, origin, quick };
     println!("{:<34} {:>10} {:>10} {:>8} {:>8}   limit", "", "shim ms", "other ms", "ratio", "hook ms");
+    if std::env::args().any(|arg| arg == "--only-vcache") {
+        bench.serve()?;
+        return bench.archives();
+    }
     bench.passthrough();
     let sizes = if quick { [KIB, MIB, 2 * MIB, 4 * MIB] } else { [KIB, 10 * MIB, 200 * MIB, 1024 * MIB] };
     for size in sizes {
         bench.file(size).map_err(|e| format!("{size} bytes: {e}"))?;
     }
     bench.parallel(if quick { 64 * KIB } else { MIB });
+    bench.serve()?;
+    bench.archives()?;
     let size = fs::metadata(bench.shims.join("vcache-shim")).map_or(0, |m| m.len());
     println!("{:<34} {:>10.1} MB {:>27}   at most 6 MB", "size of vcache-shim", size as f64 / 1e6, "");
     Ok(())

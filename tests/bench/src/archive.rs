@@ -1,0 +1,64 @@
+//! `vcache export` and `vcache import`, beside the slower one of disk (`dd conv=fdatasync` of as many bytes) and hash (`sha256sum` of them).
+//!
+//! Each import fills a new cache, and none is removed before the row ends: ext4 is slow to make files for minutes after many were removed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::service::Service;
+use crate::{Bench, Lane, MIB, interleave, label, value, write_random};
+
+impl Bench {
+    /// All rows: the same bytes in a few large contents, and in many of a megabyte.
+    pub(crate) fn archives(&self) -> Result<(), String> {
+        let (large, total) = if self.quick { (10 * MIB, 40 * MIB) } else { (100 * MIB, 2000 * MIB) };
+        self.archive(large, total / large)?;
+        self.archive(MIB, total / MIB)
+    }
+
+    fn archive(&self, size: u64, count: u64) -> Result<(), String> {
+        let folder = self.root.join("archives");
+        fs::create_dir(&folder).map_err(|e| e.to_string())?;
+        let files: Vec<PathBuf> = (0..count).map(|n| folder.join(n.to_string())).collect();
+        let all = folder.join("all");
+        write_random(&all, size * count).map_err(|e| e.to_string())?;
+        for file in &files {
+            write_random(file, size).map_err(|e| e.to_string())?;
+        }
+        let server = Service::vcache(&self.vcache("archives/cache", &[])?)?;
+        self.put(&server, &files)?;
+        drop(server);
+        files.iter().for_each(|file| drop(fs::remove_file(file)));
+
+        let path = |name: &str| folder.join(name).display().to_string();
+        let (from, to) = (format!("if={}", path("all")), format!("of={}", path("copy")));
+        let disk = self.call("/bin/dd".into(), &[&from, &to, "bs=1M", "conv=fdatasync"]);
+        let hash = self.call("/usr/bin/sha256sum".into(), &[&path("all")]);
+        let export = self.vcache("archives/cache", &["export", "-o", &path("packed")])?;
+        let lanes: Vec<Lane<'_>> = vec![
+            self.fresh(disk),
+            self.fresh(hash),
+            self.fresh(export),
+            Box::new(|round| {
+                rustix::fs::sync();
+                self.vcache(&format!("archives/{round}"), &["import", &path("packed")])?.time()
+            }),
+        ];
+        let measured = interleave(self.effort(5), lanes);
+        let [disk, hash, export, import] = [0, 1, 2, 3].map(|n| value(&measured[n]));
+        for why in measured.iter().filter_map(|lane| lane.as_ref().err()) {
+            eprintln!("bench: {why}");
+        }
+        let slower = disk.max(hash);
+        for (what, took) in [("export", export), ("import", import)] {
+            let what = format!("{what} of {count} times {}", label(size));
+            println!(
+                "{what:<34} {took:>10.2} {slower:>10.2} {:>8.2} {:>8}   at most 1.43",
+                took / slower,
+                ""
+            );
+        }
+        println!("{:<34} {:>10} {disk:>10.2}\n{:<34} {:>10} {hash:>10.2}", "  disk", "", "  sha256sum", "");
+        fs::remove_dir_all(folder).map_err(|e| e.to_string())
+    }
+}
