@@ -97,6 +97,10 @@ impl Carrier<'_> {
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, self.build).ok_or_else(missing)?;
         let mirror = Mirror::of(&context)?;
+        // Through a link it would be written outside the copy.
+        if !mirror.path().join(SHIMS).symlink_metadata()?.is_dir() {
+            return Err(io::Error::other("shims in the context is not a folder"));
+        }
         let folder = tempfile::Builder::new().prefix("vcache-build-").tempdir()?;
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;

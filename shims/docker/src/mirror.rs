@@ -7,9 +7,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
+const SETTLED: Duration = Duration::from_secs(60);
 const PREFIX: &str = ".vcache-context-";
 
 /// The context once more.
@@ -42,6 +44,7 @@ impl Mirror {
         let held = File::open(folder.path())?;
         held.try_lock().map_err(io::Error::from)?;
         fill(&context, folder.path())?;
+        fs::set_permissions(folder.path(), context.metadata()?.permissions())?;
         Ok(Mirror { folder, _held: held })
     }
 
@@ -76,11 +79,17 @@ fn sweep(parent: &Path) {
     let is_ours = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
     };
-    for path in left.filter(is_ours) {
+    for path in left.filter(is_ours).filter(|path| is_old(path)) {
         if File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(&path);
         }
     }
+}
+
+/// One that has only just been made may have no lock yet.
+fn is_old(path: &Path) -> bool {
+    let made = path.symlink_metadata().and_then(|metadata| metadata.modified());
+    made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > SETTLED))
 }
 
 #[cfg(test)]
@@ -97,17 +106,20 @@ mod tests {
         fs::set_permissions(context.join("a/b/file"), fs::Permissions::from_mode(0o751)).unwrap();
         fs::set_permissions(context.join("a"), fs::Permissions::from_mode(0o1770)).unwrap();
         symlink("nowhere", context.join("link")).unwrap();
-        fs::create_dir(world.path().join(".vcache-context-left")).unwrap();
+        let left = world.path().join(".vcache-context-left");
+        fs::create_dir(&left).unwrap();
+        File::open(&left).unwrap().set_modified(std::time::SystemTime::now() - 2 * SETTLED).unwrap();
+        fs::create_dir(world.path().join(".vcache-context-new")).unwrap();
 
         let mirror = Mirror::of(&context).unwrap();
         let inode = |path: &Path| path.metadata().unwrap().ino();
         assert_eq!(inode(&mirror.path().join("a/b/file")), inode(&context.join("a/b/file")));
         assert_eq!(mirror.path().join("a").metadata().unwrap().permissions().mode() & 0o7777, 0o1770);
         assert_eq!(fs::read_link(mirror.path().join("link")).unwrap(), Path::new("nowhere"));
-        assert!(!world.path().join(".vcache-context-left").exists());
+        assert!(!left.exists() && world.path().join(".vcache-context-new").exists());
         let other = Mirror::of(&context).unwrap();
         assert!(mirror.path().exists(), "one in use is not swept");
         drop((mirror, other));
-        assert_eq!(world.path().read_dir().unwrap().count(), 1);
+        assert_eq!(world.path().read_dir().unwrap().count(), 2);
     }
 }
