@@ -306,6 +306,37 @@ fn what_is_put_goes_on_to_the_upstream_and_is_found_there() {
     }
 }
 
+/// Large content goes out of its file past the HTTP layer, small content out of memory: on one connection each must follow the other whole.
+#[test]
+fn answers_of_one_connection_follow_each_other_whole() {
+    let serve = Serve::start(&[]);
+    let sizes = [1_000, 5_000_000, 65_536, 65_537, 700_000, 0, 3_000_001];
+    let contents: Vec<_> = sizes.iter().map(|&size| content(&format!("of {size}"), size)).collect();
+    for bytes in &contents {
+        assert_eq!(serve.put(bytes, &sha256_hex(bytes)), 200);
+    }
+    // Once asked for in turn; once all at once, before the first answer is read.
+    for ahead in [1, contents.len()] {
+        let mut connection = std::io::BufReader::new(serve.connect());
+        for some in [&contents[..], &contents[..]].concat().chunks(ahead) {
+            for bytes in some {
+                let request = format!("GET /cas/{} HTTP/1.1\r\nHost: x\r\n\r\n", sha256_hex(bytes));
+                connection.get_mut().write_all(request.as_bytes()).unwrap();
+            }
+            for bytes in some {
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    assert_ne!(std::io::BufRead::read_line(&mut connection, &mut head).unwrap(), 0, "{head}");
+                }
+                assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+                let mut got = vec![0; bytes.len()];
+                connection.read_exact(&mut got).unwrap();
+                assert!(got == *bytes, "{} bytes, {ahead} asked for ahead", bytes.len());
+            }
+        }
+    }
+}
+
 #[test]
 fn memory_does_not_grow_with_blobs_or_clients() {
     let serve = Serve::start(&[]);
