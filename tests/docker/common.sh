@@ -57,11 +57,20 @@ make_base() { # SUITE IMAGE
 
 stage() { ./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/context" 2>/dev/null || { fail "install.sh --stage"; exit 1; }; }
 
+# Not `grep -q`: it leaves at the first hit, and with pipefail the broken pipe would count as "nothing found".
+has() { # PATTERN COMMAND...: 0 found, 1 not found; what can't be read counts as found
+    local pattern=$1
+    shift
+    "$@" >"$work/searched" 2>/dev/null || return 0
+    [ "$(grep -aciE -e "$pattern" "$work/searched")" != 0 ]
+}
+layers_of() { "$docker" save "$1" | tar -xO; }
+
 # A token has 32 hex digits, and what carries it ends in this.
 is_clean() { # IMAGE
-    ! "$docker" history --no-trunc "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
-        ! "$docker" inspect "$1" | grep -qi 'vcache\.invalid\|no_proxy' &&
-        ! "$docker" save "$1" | tar -xO 2>/dev/null | grep -aqE '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid'
+    ! has 'vcache\.invalid|no_proxy' "$docker" history --no-trunc "$1" &&
+        ! has 'vcache\.invalid|no_proxy' "$docker" inspect "$1" &&
+        ! has '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid' layers_of "$1"
 }
 
 # Paths, modes, owners, sizes and content of an image. Folders that a container is given change with each.

@@ -76,7 +76,8 @@ for kit in 0 1; do
 done
 
 # A build that is given nothing: another transport, no network, no server; each is docker's own business.
-if with_shims 0 env VCACHE_TRANSPORT=other DOCKER_BUILDKIT=0 docker build --no-cache --network host -t "vcache-serve-$$:plain" "$work/context" >"$work/log" 2>&1
+if with_shims 0 env VCACHE_TRANSPORT=other DOCKER_BUILDKIT=0 docker build --no-cache --network host -t "vcache-serve-$$:plain" "$work/context" >"$work/log" 2>&1 &&
+    grep -q "does not get the cache" "$work/log"
 then pass "VCACHE_TRANSPORT=other leaves the build alone"; else fail "VCACHE_TRANSPORT=other: $(tail -3 "$work/log")"; fi
 if with_shims 0 env VCACHE_DIR=/proc/none DOCKER_BUILDKIT=0 docker build --no-cache --network host -t "vcache-serve-$$:plain" "$work/context" >"$work/log" 2>&1 &&
     grep -q "does not get the cache" "$work/log"; then pass "a server that does not come up costs a warning"

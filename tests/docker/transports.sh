@@ -24,8 +24,6 @@ cat >"$work/context/Dockerfile" <<DOCKERFILE
 FROM $base AS fetch
 COPY shims /usr/local/sbin
 RUN wget -q -O /a.bin $url/a.bin
-FROM $base AS unused
-RUN exit 1
 FROM $base AS last
 COPY shims /opt/shims
 ENV PATH=/opt/shims:\$PATH
@@ -34,8 +32,6 @@ COPY --from=fetch /a.bin /c.bin
 USER nobody
 RUN curl -fsSLo /tmp/d.bin $url/b.bin
 DOCKERFILE
-# The classic builder builds stages that nobody needs.
-sed -i '/AS unused/,/exit 1/d' "$work/context/Dockerfile"
 cp -r "$work/context/." "$work/plain"
 before=$(cd "$work/context" && find . | sort)
 
@@ -61,7 +57,7 @@ for kit in 0 1; do
             contents "$image:$name" >"$work/list"
             if cmp -s "$work/plain.list" "$work/list"; then pass "$what: the $round image is the plain one, file by file"
             else fail "$what: the $round image differs: $(diff "$work/plain.list" "$work/list" | head -4)"; fi
-            if is_clean "$image:$name" && ! "$docker" save "$image:$name" | tar -xO 2>/dev/null | grep -aq vcache-build/
+            if is_clean "$image:$name" && ! has vcache-build/ layers_of "$image:$name"
             then pass "$what: nothing of the cache in the layers of the $round image"; else fail "$what: traces in the $round image"; fi
         done
         serve_origin 127.0.0.1

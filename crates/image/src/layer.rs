@@ -32,13 +32,11 @@ impl Layer {
         let mut file = tempfile::tempfile().map_err(Error::Spool)?;
         let whole = first.chain(input);
         let copied = match first {
-            [0x1f, 0x8b, ..] => io::copy(&mut flate2::read::MultiGzDecoder::new(whole), &mut file),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                io::copy(&mut zstd::Decoder::new(whole).map_err(Error::Read)?, &mut file)
-            }
-            _ => io::copy(&mut { whole }, &mut file),
+            [0x1f, 0x8b, ..] => spool(flate2::read::MultiGzDecoder::new(whole), &mut file),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => spool(zstd::Decoder::new(whole).map_err(Error::Read)?, &mut file),
+            _ => spool(whole, &mut file),
         };
-        let length = copied.map_err(Error::Read)?;
+        let length = copied?;
         file.rewind().map_err(Error::Spool)?;
         let (kept, dropped) = sort_out(&file, length, folder.as_bytes())?;
         Ok(Layer { file, kept, dropped })
@@ -96,6 +94,22 @@ impl Read for Reader {
         self.left -= count as u64;
         self.digest.update(&buffer[..count]);
         Ok(count)
+    }
+}
+
+/// Copies: what can't be read is the image's fault, what can't be written that of the folder for temporary files.
+fn spool(mut from: impl Read, to: &mut File) -> Result<u64, Error> {
+    let mut piece = vec![0; 256 << 10];
+    let mut length = 0;
+    loop {
+        let count = match from.read(&mut piece) {
+            Ok(0) => return Ok(length),
+            Ok(count) => count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::Read(e)),
+        };
+        to.write_all(&piece[..count]).map_err(Error::Spool)?;
+        length += count as u64;
     }
 }
 

@@ -40,7 +40,7 @@ variables! {
     "VCACHE_LOWER", "", "read-only caches to look into after the own one, separated by `:`";
     "VCACHE_REMOTE", "", "second tiers, separated by blanks: `http(s)://…` (Bazel's remote-cache protocol), `unix:/socket`, `file:///folder`; for `vcache` also `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`; `#trusted`, `#read-only` behind one";
     "VCACHE_REMOTE_CREDENTIALS", "", "a file with a line for each second tier: its address and `user:password` or a token";
-    "VCACHE_TRANSPORT", "", "how an image build gets the cache: `serve`, `stage` or `log`; not set: the first that works";
+    "VCACHE_TRANSPORT", "", "how an image build gets the cache: `serve`, `stage` or `log`; not set: `serve`, and where no server can be reached `stage`, if anything is known of the image";
     "VCACHE_SERVE_ADDRESS", "", "for image builds: the URL of a `vcache serve` that runs (`http://:TOKEN@cache:8080`), or the address at which one is to be started (`10.0.0.5`, `10.0.0.5:8080`)";
     "VCACHE_IMAGE_FILES", "", "more files and folders that an image's key is made of, separated by `:`";
     "VCACHE_IMAGE_ENV", "", "variables whose values an image's key is made of, separated by `,`";

@@ -13,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -22,7 +23,7 @@ use vcache_shim::real_tool::RealTool;
 use vcache_shim::{Host, Messages};
 
 use crate::dockerfile::{Equipped, SHIMS, begins_with_shims};
-use crate::invocation::Build;
+use crate::invocation::{Build, Tool};
 use crate::mirror::Mirror;
 use crate::plan::Way;
 use crate::reason::{Code, Reason};
@@ -33,6 +34,8 @@ use crate::{server, surroundings};
 const BEFORE: &str = "before";
 /// The command, for the last stage.
 const COMMAND: &str = "vcache";
+/// The exit status of a shell whose command was ended by SIGINT.
+const INTERRUPTED: u8 = 130;
 const LAST_STAGE: &str = "vcache-export";
 
 /// All that is known of one build.
@@ -79,10 +82,17 @@ impl Carrier<'_> {
             return Ok(end.now());
         }
         if brings && let Err(e) = self.bring(&room) {
+            if e.kind() == io::ErrorKind::Interrupted {
+                self.remove(&image);
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
             self.messages.warn(format_args!("what the build has fetched is not in the cache: {e}"));
         }
         let freed = self.free(&room, &image);
         self.remove(&image);
+        if freed.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
         freed.map_err(|e| untransported(&e))?;
         if brings {
             self.save(&room);
@@ -95,11 +105,13 @@ impl Carrier<'_> {
             .ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))?;
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
-        let dockerfile = surroundings::dockerfile(self.host, self.build).ok_or_else(missing)?;
+        let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
         let mirror = Mirror::of(&context)?;
         // Through a link it would be written outside the copy.
         if !mirror.path().join(SHIMS).symlink_metadata()?.is_dir() {
-            return Err(io::Error::other("shims in the context is not a folder"));
+            return Err(io::Error::other(
+                "shims in the context is no folder; stage the shims there with ./install.sh --stage",
+            ));
         }
         let folder = tempfile::Builder::new().prefix("vcache-build-").tempdir()?;
         let mut random = [0; 6];
@@ -185,7 +197,7 @@ impl Carrier<'_> {
         let file = fs::File::create(&log)?;
         command.stderr(file.try_clone()?);
         succeeded(child::start(command, Stdout::File(file))?)
-            .map_err(|e| io::Error::other(format!("the last stage: {e}: {}", last_line(&log))))?;
+            .map_err(|e| io::Error::new(e.kind(), format!("the last stage: {e}: {}", last_line(&log))))?;
         let brought = match self.way {
             Way::Log => self.import(room, &["--log".as_ref(), log.as_os_str()]).map_err(clipped),
             Way::Stage => self.copy_out(room, &image),
@@ -247,9 +259,16 @@ impl Carrier<'_> {
         let mut load = self.docker(&["load".as_ref(), "--quiet".as_ref()]);
         load.stdin(pipe(&mut strip)?).stdout(Stdio::null());
         let load = child::start(load, Stdout::Inherit)?;
-        let ends = [("load", succeeded(load)), ("save", succeeded(save)), ("strip", succeeded(strip))];
+        let load = succeeded(load);
+        let ends = [
+            ("docker save", succeeded(save)),
+            ("vcache image strip", succeeded(strip)),
+            ("docker load", load),
+        ];
         ends.into_iter().try_for_each(|(what, end)| {
-            end.map_err(|e| io::Error::other(format!("the image can't be freed of the cache ({what}): {e}")))
+            end.map_err(|e| {
+                io::Error::new(e.kind(), format!("the image can't be freed of the cache ({what}): {e}"))
+            })
         })
     }
 
@@ -308,6 +327,12 @@ fn pipe(running: &mut Running) -> io::Result<Stdio> {
 fn succeeded(running: Running) -> io::Result<()> {
     match running.wait()? {
         status if status.success() => Ok(()),
+        // Ctrl-C, which comes to all of them: nobody wants the build any more.
+        status
+            if matches!(status.signal(), Some(2 | 15)) || status.code() == Some(i32::from(INTERRUPTED)) =>
+        {
+            Err(io::Error::new(io::ErrorKind::Interrupted, status.to_string()))
+        }
         status => Err(io::Error::other(status.to_string())),
     }
 }

@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(mirror.path().join("a").metadata().unwrap().permissions().mode() & 0o7777, 0o1770);
         assert_eq!(fs::read_link(mirror.path().join("link")).unwrap(), Path::new("nowhere"));
         assert!(!left.exists() && world.path().join(".vcache-context-new").exists());
+        File::open(mirror.path()).unwrap().set_modified(std::time::SystemTime::now() - 2 * SETTLED).unwrap();
         let other = Mirror::of(&context).unwrap();
         assert!(mirror.path().exists(), "one in use is not swept");
         drop((mirror, other));

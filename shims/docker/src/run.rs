@@ -39,8 +39,10 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         Call::Other => return real_tool::pass_through(host),
     };
     let situation = surroundings::look(host, settings, tool, &build);
-    match session.carry_out(&build, plan(tool, &build, &situation)) {
-        Err(reason) if reason.code == Code::NoServer && situation.transport.is_empty() => {
+    let planned = plan(tool, &build, &situation);
+    let over_network = matches!(planned, Plan::HandOver { .. });
+    match session.carry_out(&build, planned) {
+        Err(reason) if over_network && situation.transport.is_empty() => {
             let plan = plan::instead(tool, &build, &situation, reason);
             session.carry_out(&build, plan)
         }
@@ -57,14 +59,11 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// The build runs without the cache, and the user is told why, unless he chose that himself.
+    /// The build runs without the cache, and the user is told why.
     fn pass_through(&self, reason: &Reason) -> ExitCode {
         let detail = if reason.detail.is_empty() { String::new() } else { format!(" ({})", reason.detail) };
         let text = format!("the build does not get the cache: {}{detail}", reason.code.help());
-        match reason.code {
-            Code::Transport => self.messages.debug(text),
-            _ => self.messages.warn(text),
-        }
+        self.messages.warn(text);
         let journal = Journal::new(self.host, self.settings);
         let mut event = journal.event(Outcome::Passthrough);
         event.reason = Some(reason.code.name().to_owned());

@@ -34,7 +34,7 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
             .join(SHIMS)
             .join(EXECUTABLE)
             .is_file(),
-        dockerfile: dockerfile(host, build).and_then(|path| std::fs::read_to_string(path).ok()),
+        dockerfile: dockerfile(host, tool, build).and_then(|path| std::fs::read_to_string(path).ok()),
     }
 }
 
@@ -47,11 +47,13 @@ fn config(host: &Host) -> serde_json::Value {
     read().unwrap_or_default()
 }
 
-/// `-f`, looked for from where the call is made, else in the context as podman does; else `Dockerfile` or `Containerfile` in the context.
-pub(crate) fn dockerfile(host: &Host, build: &Build) -> Option<PathBuf> {
+/// `-f`, looked for from where the call is made, else in the context as podman does; without it `Dockerfile` in the context, for podman and buildah
+/// `Containerfile` before it.
+pub(crate) fn dockerfile(host: &Host, tool: Tool, build: &Build) -> Option<PathBuf> {
     let context = host.cwd().join(build.context.as_ref()?);
     let candidates = match &build.file {
         Some(file) => vec![host.cwd().join(file), context.join(file)],
+        None if tool == Tool::Docker => vec![context.join("Dockerfile")],
         None => vec![context.join("Containerfile"), context.join("Dockerfile")],
     };
     candidates.into_iter().find(|path| path.is_file())

@@ -72,7 +72,7 @@ impl Made {
             name.push(".j2");
             PathBuf::from(name)
         };
-        let found = named.iter().map(template).chain(named.iter().cloned()).find(|path| path.is_file());
+        let found = named.iter().flat_map(|path| [template(path), path.clone()]).find(|path| path.is_file());
         match found {
             Some(path) => real(&path),
             None => bail!("{}: there is no such file; name the Dockerfile with --file", named[0].display()),
