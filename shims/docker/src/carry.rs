@@ -211,8 +211,9 @@ impl Carrier<'_> {
         let mut text = format!("\n\nFROM scratch AS {LAST_STAGE}\n");
         let command =
             self.stages.first().map_or_else(String::new, |one| format!("{}/{FOLDER}/{COMMAND}", one.folder));
+        // Owned by root, or what another user of the image has recorded would not be believed.
         for Equipped { stage, folder } in &self.stages {
-            let _ = writeln!(text, "COPY --from={stage} {folder}/{FOLDER} /{stage}/");
+            let _ = writeln!(text, "COPY --chown=0:0 --from={stage} {folder}/{FOLDER} /{stage}/");
         }
         if let Some(first) = self.stages.first() {
             let _ = writeln!(text, "COPY --from={} {command} /{COMMAND}\nENV TMPDIR=/", first.stage);
