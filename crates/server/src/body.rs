@@ -20,7 +20,7 @@ use crate::straight::{SPAN, Straight};
 
 /// Bytes of a blob that are read and sent at a time.
 const PIECE: usize = 256 << 10;
-/// The first piece. Less leaves more to `sendfile`, and is slower all the same: with a quarter of it by a third.
+/// The first piece. Less leaves more to `sendfile`, and was slower all the same when a quarter of it was tried.
 const FIRST: usize = 64 << 10;
 /// The kernel reads ahead in steps no smaller than this.
 const READ_AHEAD: u64 = 128 << 10;

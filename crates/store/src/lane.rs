@@ -66,36 +66,6 @@ impl<H: Digest + Send + 'static> Lane<H> {
     }
 }
 
-/// A hash that is computed here, or beside.
-#[derive(Debug)]
-pub(crate) enum Hashing<H: Digest> {
-    Here(H),
-    Beside(Lane<H>),
-}
-
-impl<H: Digest + Send + 'static> Hashing<H> {
-    /// From its start: beside, if there is room for a thread.
-    pub(crate) fn beside() -> Self {
-        Lane::start().map_or_else(|_| Self::Here(H::new()), Self::Beside)
-    }
-
-    /// Takes the next piece. `shared`: the same once more, made at the first need.
-    pub(crate) fn update(&mut self, piece: &[u8], shared: &mut Option<Arc<Vec<u8>>>) {
-        match self {
-            Self::Here(hasher) => hasher.update(piece),
-            Self::Beside(lane) => lane.push(shared.get_or_insert_with(|| Arc::new(piece.to_vec()))),
-        }
-    }
-
-    /// The digest of it all. An error: the thread has panicked.
-    pub(crate) fn finish(self) -> io::Result<Output<H>> {
-        match self {
-            Self::Here(hasher) => Ok(hasher.finalize()),
-            Self::Beside(lane) => lane.end().recv().map_err(|_| io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::Error;
 
 /// Files up to this size are handled without threads, whose start would cost more than they save.
-pub(crate) const THREADED: u64 = 4 << 20;
+const THREADED: u64 = 4 << 20;
 const BUFFER: usize = 1 << 20;
 const BUFFERS: usize = 4;
 /// One buffer for the small ones: fits the second-level cache.

@@ -17,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use crate::blob::Blob;
 use crate::key::Key;
 use crate::open::Keeping;
-use crate::pump::THREADED;
 use crate::{Digest, Error, Record, Sha256Id, Store};
 
 /// Content on its way from a tier. Not checked yet.
@@ -189,9 +188,6 @@ impl Store {
 
     fn take_in(&self, incoming: &mut Incoming, id: &Sha256Id, digest: &Digest) -> Result<Blob, Taken> {
         let mut writer = self.writer(matches!(digest, Digest::Md5(_))).map_err(Taken::Not)?;
-        if incoming.size > THREADED {
-            writer = writer.hashing_beside();
-        }
         let mut buffer = vec![0; 256 << 10];
         let mut left = incoming.size;
         loop {

@@ -22,7 +22,6 @@ use tempfile::NamedTempFile;
 
 use crate::blob::Blob;
 use crate::dirs::rename_new;
-use crate::lane::Hashing;
 use crate::layer::{Layer, open_regular};
 use crate::meta::Meta;
 use crate::open::Keeping;
@@ -36,9 +35,9 @@ const PLACINGS: usize = 3;
 #[derive(Debug)]
 pub struct BlobWriter {
     place: Place,
-    sha256: Hashing<Sha256>,
+    sha256: Sha256,
     blake3: Box<blake3::Hasher>,
-    md5: Option<Hashing<Md5>>,
+    md5: Option<Md5>,
     size: u64,
 }
 
@@ -56,8 +55,8 @@ impl Store {
             self.own.sweep_tmp_hourly();
             Place::Cache { layer: Arc::clone(&self.own), tmp }
         };
-        let (sha256, md5) = (Hashing::Here(Sha256::new()), want_md5.then(|| Hashing::Here(Md5::new())));
-        Ok(BlobWriter { place, sha256, blake3: Box::default(), md5, size: 0 })
+        let md5 = want_md5.then(Md5::new);
+        Ok(BlobWriter { place, sha256: Sha256::new(), blake3: Box::default(), md5, size: 0 })
     }
 }
 
@@ -65,12 +64,11 @@ impl Write for BlobWriter {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let count = self.place.file().write(piece)?;
         let written = &piece[..count];
-        let mut shared = None;
-        self.sha256.update(written, &mut shared);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(written, &mut shared);
-        }
+        self.sha256.update(written);
         self.blake3.update(written);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(written);
+        }
         self.size += count as u64;
         Ok(count)
     }
@@ -81,11 +79,6 @@ impl Write for BlobWriter {
 }
 
 impl BlobWriter {
-    /// For a large stream that nothing is written of yet: what is slow to hash is hashed beside.
-    pub(crate) fn hashing_beside(self) -> Self {
-        Self { sha256: Hashing::beside(), md5: self.md5.map(|_| Hashing::beside()), ..self }
-    }
-
     /// The file in the making, to be named when it can't be written.
     pub fn path(&self) -> &Path {
         self.place.path()
@@ -100,10 +93,9 @@ impl BlobWriter {
         if length != self.size {
             return Err(Error::io("complete", self.place.path())(ErrorKind::UnexpectedEof.into()));
         }
-        let failed = |e| Error::io("hash", self.place.path())(e);
         Ok(Ingested {
-            id: Sha256Id::from_bytes(self.sha256.finish().map_err(failed)?.into()),
-            md5: self.md5.map(|md5| md5.finish().map(Into::into)).transpose().map_err(failed)?,
+            id: Sha256Id::from_bytes(self.sha256.finalize().into()),
+            md5: self.md5.map(|md5| md5.finalize().into()),
             size: self.size,
             blake3: *self.blake3.finalize().as_bytes(),
             place: self.place,
