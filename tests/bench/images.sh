@@ -11,14 +11,12 @@ base=vcache-bench-base-$$
 image=vcache-bench-$$
 cleanup() { "$docker" image rm -f "$base" "$image":{plain,0,1,three,three-build} >/dev/null 2>&1; }
 
-mkdir -p "$work/shims" "$work/real" "$work/three"
-ln -s "$docker" "$work/real/docker"
+mkdir "$work/three"
+host_shims docker
 head -c 60000000 /dev/urandom >"$work/origin/large"
 for i in 1 2 3 4; do head -c 1000000 /dev/urandom >"$work/origin/$i"; done
 serve_origin 127.0.0.1
 stage
-cp "$VCACHE_TEST_BIN/vcache-shim" "$VCACHE_TEST_BIN/vcache" "$work/shims"
-ln -s vcache-shim "$work/shims/docker"
 make_base bookworm "$base" || exit 1
 steps="RUN wget -q -O /large $url/large
 RUN for i in 1 2 3 4; do curl -fsSLo /\$i $url/\$i || exit 1; done"
@@ -37,7 +35,7 @@ three() {
 }
 plain() { DOCKER_BUILDKIT=$1 "$docker" build --no-cache --network host -t "$image:plain" "$work/context"; }
 ours() { # BUILDER TRANSPORT
-    env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-$2-$1" VCACHE_TRANSPORT="$2" SONIC_VERSION_CACHE_METHOD=cache DOCKER_BUILDKIT="$1" \
+    with_shims "$2-$1" env VCACHE_TRANSPORT="$2" DOCKER_BUILDKIT="$1" \
         docker build --no-cache --network host -t "$image:$1" "$work/context"
 }
 seconds() { # COMMAND...

@@ -57,6 +57,18 @@ make_base() { # SUITE IMAGE
 
 stage() { ./install.sh --from "$VCACHE_TEST_BIN" --stage "$work/context" 2>/dev/null || { fail "install.sh --stage"; exit 1; }; }
 
+# vcache, and shims of these names ahead of the real client, for calls on this machine.
+host_shims() { # NAME...
+    mkdir -p "$work/shims" "$work/real"
+    ln -s "$docker" "$work/real/docker"
+    cp "$VCACHE_TEST_BIN/vcache-shim" "$VCACHE_TEST_BIN/vcache" "$work/shims"
+    local name
+    for name in "$@"; do ln -s vcache-shim "$work/shims/$name"; done
+}
+with_shims() { # CACHE COMMAND...
+    env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-$1" SONIC_VERSION_CACHE_METHOD=cache "${@:2}"
+}
+
 # Not `grep -q`: it leaves at the first hit, and with pipefail the broken pipe would count as "nothing found".
 has() { # PATTERN COMMAND...: 0 found, 1 not found; what can't be read counts as found
     local pattern=$1

@@ -12,14 +12,12 @@ cleanup() {
     "$docker" image rm -f "$base" "vcache-serve-$$":{plain,0-cold,0-warm,1-cold,1-warm,bridge-0,bridge-1} >/dev/null 2>&1
 }
 
-mkdir -p "$work/plain" "$work/shims" "$work/real"
-ln -s "$docker" "$work/real/docker"
+mkdir "$work/plain"
+host_shims docker buildah
 head -c 300000 /dev/urandom >"$work/origin/a.bin"
 head -c 5000000 /dev/urandom >"$work/origin/b.bin"
 serve_origin 127.0.0.1
 stage
-cp "$VCACHE_TEST_BIN/vcache-shim" "$VCACHE_TEST_BIN/vcache" "$work/shims"
-for name in docker buildah; do ln -s vcache-shim "$work/shims/$name"; done
 
 make_base bookworm "$base" || exit 1
 
@@ -33,8 +31,6 @@ RUN curl -fsSLo /b.bin $url/b.bin && wget -qO- $url/a.bin | sha256sum >/sum
 COPY --from=fetch /a.bin /c.bin
 END
 cp -r "$work/context/." "$work/plain"
-
-with_shims() { env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-$1" SONIC_VERSION_CACHE_METHOD=cache "${@:2}"; }
 
 if "$docker" build --no-cache --network host -t "vcache-serve-$$:plain" "$work/plain" >"$work/log" 2>&1; then
     contents "vcache-serve-$$:plain" >"$work/plain.list"

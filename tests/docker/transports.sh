@@ -10,15 +10,13 @@ base=vcache-transports-base-$$
 image=vcache-transports-$$
 cleanup() { "$docker" image rm -f "$base" "$image":{plain,0-stage,0-log,1-stage,1-log} "$image-default" >/dev/null 2>&1; }
 
-mkdir -p "$work/shims" "$work/real" "$work/plain"
-ln -s "$docker" "$work/real/docker"
+mkdir "$work/plain"
+host_shims docker
 # BuildKit keeps 200 KiB of what a step prints in a second.
 head -c 60000 /dev/urandom >"$work/origin/a.bin"
 head -c 70000 /dev/urandom >"$work/origin/b.bin"
 serve_origin 127.0.0.1
 stage
-cp "$VCACHE_TEST_BIN/vcache-shim" "$VCACHE_TEST_BIN/vcache" "$work/shims"
-ln -s vcache-shim "$work/shims/docker"
 make_base bookworm "$base" || exit 1
 cat >"$work/context/Dockerfile" <<DOCKERFILE
 FROM $base AS fetch
@@ -35,9 +33,7 @@ DOCKERFILE
 cp -r "$work/context/." "$work/plain"
 before=$(cd "$work/context" && find . | sort)
 
-with_shims() { # CACHE TRANSPORT COMMAND...
-    env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-$1" VCACHE_TRANSPORT="$2" SONIC_VERSION_CACHE_METHOD=cache "${@:3}"
-}
+by() { with_shims "$1" env VCACHE_TRANSPORT="$2" "${@:3}"; } # CACHE TRANSPORT COMMAND...
 vcache() { VCACHE_DIR="$work/cache-$1" "$work/shims/vcache" "${@:2}"; }
 
 "$docker" build --no-cache --network host -t "$image:plain" "$work/plain" >"$work/log" 2>&1 || { fail "the plain build"; tail -5 "$work/log"; exit 1; }
@@ -51,7 +47,7 @@ for kit in 0 1; do
         for round in cold warm; do
             network=host
             [ $round = cold ] || { network=none; stop_origin; }
-            if with_shims "$name" $way env DOCKER_BUILDKIT=$kit docker build --no-cache --network $network -t "$image:$name" "$work/context" >"$work/log" 2>&1
+            if by "$name" $way env DOCKER_BUILDKIT=$kit docker build --no-cache --network $network -t "$image:$name" "$work/context" >"$work/log" 2>&1
             then pass "$what: $round build"; else fail "$what: $round build"; tail -5 "$work/log"; continue; fi
             ! grep -a 'vcache: warning: what the build' "$work/log" || fail "$what: $round: something was lost"
             contents "$image:$name" >"$work/list"
@@ -73,9 +69,9 @@ for kit in 0 1; do
 done
 
 # Nobody chose: first over the network, and where there is none by the context.
-if with_shims default "" docker build --no-cache --network host -t "$image-default" "$work/context" >"$work/log" 2>&1; then
+if by default "" docker build --no-cache --network host -t "$image-default" "$work/context" >"$work/log" 2>&1; then
     stop_origin
-    if with_shims default "" docker build --no-cache --network none -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
+    if by default "" docker build --no-cache --network none -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
         contents "$image-default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
     then pass "without a choice: cold by serve, then warm by stage"; else fail "without a choice: $(tail -3 "$work/log")"; fi
 else fail "without a choice, cold: $(tail -3 "$work/log")"; fi
@@ -83,15 +79,15 @@ else fail "without a choice, cold: $(tail -3 "$work/log")"; fi
 # What can't be carried is docker's own business, and the user is told.
 serve_origin 127.0.0.1
 for options in "-q -t $image-default" "--label x=y"; do
-    if with_shims none stage docker build --network host $options "$work/context" >"$work/log" 2>&1 && grep -q "does not get the cache" "$work/log"
+    if by none stage docker build --network host $options "$work/context" >"$work/log" 2>&1 && grep -q "does not get the cache" "$work/log"
     then pass "stage with $options: built without the cache, after a warning"; else fail "stage with $options: $(tail -3 "$work/log")"; fi
 done
 sed 's/RUN curl/RUN exit 7 \&\& curl/' "$work/context/Dockerfile" >"$work/failing"
-with_shims none stage docker build --network host -f "$work/failing" -t "$image-default" "$work/context" >"$work/log" 2>&1
+by none stage docker build --network host -f "$work/failing" -t "$image-default" "$work/context" >"$work/log" 2>&1
 shim=$?
 "$docker" build --network host -f "$work/failing" -t "$image-default" "$work/context" >"$work/log" 2>&1
 if [ $shim = $? ] && [ $shim != 0 ]; then pass "a build that fails ends as docker does"; else fail "exit status $shim of a failed build"; fi
-if with_shims 0-stage serve vcache image build --transport stage --network host -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
+if by 0-stage serve vcache image build --transport stage --network host -t "$image-default" "$work/context" >"$work/log" 2>&1 &&
     contents "$image-default" >"$work/list" && cmp -s "$work/plain.list" "$work/list"
 then pass "vcache image build"; else fail "vcache image build: $(tail -3 "$work/log")"; fi
 

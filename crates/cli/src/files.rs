@@ -62,7 +62,7 @@ pub(crate) fn make_empty(path: &Path) -> Result<()> {
     fs::create_dir(path).with_context(|| format!("{}: the folder can't be made", path.display()))
 }
 
-/// An empty folder that every user may write into, and none may take another's files from; with all above it.
+/// A folder with mode 1777, and all above it: every user may write into it, and none remove what another one has put there.
 ///
 /// # Errors
 /// It can't be made, or its mode can't be set.

@@ -27,9 +27,7 @@ pub(crate) fn own_executable() -> Option<PathBuf> {
 /// It can't be started.
 pub(crate) fn run(command: &[OsString], env: &[(OsString, OsString)]) -> io::Result<ExitStatus> {
     let Some((program, args)) = command.split_first() else { return Err(io::ErrorKind::NotFound.into()) };
-    let mut child = Command::new(program).args(args).envs(env.iter().cloned()).spawn()?;
-    let _signals = HandOn::to(&child);
-    child.wait()
+    run_as(Path::new(program), program, args, env)
 }
 
 /// Runs `program` to its end under another name, with `env` added to the environment.

@@ -10,6 +10,9 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::Error;
 
+/// How what gzip and zstd have compressed begins (RFC 1952, RFC 8878).
+pub(crate) const GZIP: [u8; 2] = [0x1f, 0x8b];
+pub(crate) const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BLOCK: u64 = 512;
 /// Two empty blocks end a tar.
 const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
@@ -32,8 +35,10 @@ impl Layer {
         let mut file = tempfile::tempfile().map_err(Error::Spool)?;
         let whole = first.chain(input);
         let copied = match first {
-            [0x1f, 0x8b, ..] => spool(flate2::read::MultiGzDecoder::new(whole), &mut file),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => spool(zstd::Decoder::new(whole).map_err(Error::Read)?, &mut file),
+            first if first.starts_with(&GZIP) => spool(flate2::read::MultiGzDecoder::new(whole), &mut file),
+            first if first.starts_with(&ZSTD) => {
+                spool(zstd::Decoder::new(whole).map_err(Error::Read)?, &mut file)
+            }
             _ => spool(whole, &mut file),
         };
         let length = copied?;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
-use crate::layer::{Layer, append};
+use crate::layer::{GZIP, Layer, ZSTD, append};
 
 /// Configurations and manifests are held in memory; no engine writes larger ones.
 const LARGEST: u64 = 16 << 20;
@@ -159,7 +159,7 @@ fn tagged(name: &str) -> String {
 fn is_layer(first: &[u8]) -> bool {
     let is_tar = first.get(257..262) == Some(b"ustar");
     let is_empty_tar = first.len() == 512 && first.iter().all(|&byte| byte == 0);
-    is_tar || is_empty_tar || first.starts_with(&[0x1f, 0x8b]) || first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+    is_tar || is_empty_tar || first.starts_with(&GZIP) || first.starts_with(&ZSTD)
 }
 
 /// Where a relative link leads to, as a name in the tar: `a/layer.tar` with `../b/layer.tar` is `b/layer.tar`.

@@ -59,6 +59,11 @@ impl Key {
         Self { kind: Kind::Image, text: format!("image:{name}\n{parts}") }
     }
 
+    /// Name and parts of a text that [`Self::image`] has made.
+    pub fn image_of(text: &str) -> Option<(&str, &str)> {
+        text.strip_prefix("image:")?.split_once('\n')
+    }
+
     /// The family.
     pub fn kind(&self) -> Kind {
         self.kind

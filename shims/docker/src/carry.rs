@@ -36,6 +36,8 @@ const BEFORE: &str = "before";
 const COMMAND: &str = "vcache";
 /// The exit status of a shell whose command was ended by SIGINT.
 const INTERRUPTED: u8 = 130;
+/// Different in each build where it is there, and so the layer of the shims, and all behind it.
+const FRESH: &str = "fresh";
 const LAST_STAGE: &str = "vcache-export";
 
 /// All that is known of one build.
@@ -57,6 +59,11 @@ struct Room {
     mirror: Mirror,
     context: PathBuf,
     dockerfile: PathBuf,
+    /// Of the Dockerfile.
+    text: String,
+    /// The shims of this build are unlike those of any other, which stands for `--no-cache`. With that the classic builder makes equal layers of
+    /// several stages twice, and takes the wrong one of them when it looks for those of a stage later on.
+    fresh_by_shims: bool,
     /// For files of ours.
     folder: tempfile::TempDir,
     /// Of what docker is given: different for each build on this machine.
@@ -106,6 +113,8 @@ impl Carrier<'_> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
+        let text = fs::read_to_string(&dockerfile)?;
+        let fresh_by_shims = self.build.no_cache && begins_with_shims(&text);
         let mirror = Mirror::of(&context)?;
         // Through a link it would be written outside the copy.
         if !mirror.path().join(SHIMS).symlink_metadata()?.is_dir() {
@@ -117,39 +126,38 @@ impl Carrier<'_> {
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        Ok(Room { vcache, mirror, context, dockerfile, folder, name })
+        Ok(Room { vcache, mirror, context, dockerfile, text, fresh_by_shims, folder, name })
     }
 
     /// Puts a cache into the context; gives the number of blobs in it.
     fn load(&self, room: &Room) -> io::Result<u64> {
         let cache = room.cache();
-        let name = self.build.tags.first().map_or("", String::as_str);
         let mut load = room.command(&["image", "load", "--allow-empty", "--json", "--file"]);
-        load.arg(&room.dockerfile).arg("--into").arg(&cache).args(["--", name]).arg(&room.context);
+        load.arg(&room.dockerfile)
+            .arg("--into")
+            .arg(&cache)
+            .args(["--", self.build.name()])
+            .arg(&room.context);
         let facts: serde_json::Value = serde_json::from_slice(&output(load)?)?;
         let mut mark = room.command(&["--cache"]);
         mark.arg(&cache).args(["export", "--mark"]).arg(cache.join(BEFORE));
         output(mark)?;
         fs::copy(&room.vcache, cache.join(COMMAND))?;
-        if self.is_fresh_by_shims(room) {
-            fs::write(cache.join("fresh"), &room.name)?;
+        if room.fresh_by_shims {
+            fs::write(cache.join(FRESH), &room.name)?;
         }
         Ok(facts["blobs"].as_u64().unwrap_or(0))
     }
 
     /// The build itself, under another name.
     fn image(&self, room: &Room, image: &str) -> io::Result<End> {
-        let fresh = self.is_fresh_by_shims(room);
-        let goes =
-            |meaning| matches!(meaning, Meaning::Tag | Meaning::File) || fresh && meaning == Meaning::NoCache;
-        let command = self.docker_build(room, goes, &room.dockerfile, &["--tag".as_ref(), image.as_ref()])?;
+        let goes = |meaning| match meaning {
+            Meaning::Tag | Meaning::File => true,
+            Meaning::NoCache => room.fresh_by_shims,
+            _ => false,
+        };
+        let command = self.docker_build(room, goes, &room.dockerfile, &["--tag".as_ref(), image.as_ref()]);
         child::start(command, Stdout::Inherit)?.wait().map(End::like)
-    }
-
-    /// With `--no-cache` the classic builder makes equal layers of several stages twice, and takes the wrong one of them when it looks for
-    /// those of a stage later on. Shims that are there but once make everything behind them new, too.
-    fn is_fresh_by_shims(&self, room: &Room) -> bool {
-        self.build.no_cache && fs::read_to_string(&room.dockerfile).is_ok_and(|text| begins_with_shims(&text))
     }
 
     /// `docker build` of the context that has the cache in it.
@@ -159,24 +167,23 @@ impl Carrier<'_> {
         goes: impl Fn(Meaning) -> bool,
         dockerfile: &Path,
         more: &[&OsStr],
-    ) -> io::Result<Command> {
+    ) -> Command {
         let words = self.host.args().get(1..).unwrap_or_default();
-        let rewritten = self.build.rewritten(words, goes, room.mirror.path().as_os_str());
-        let mut words = rewritten.ok_or_else(|| io::Error::other("its options can't be told apart"))?;
+        let mut words = self.build.rewritten(words, goes, room.mirror.path().as_os_str());
         let mut added = vec![OsString::from("--file"), dockerfile.into()];
         added.extend(more.iter().map(OsString::from));
         added.extend(self.variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()]));
         words.splice(self.build.options_at..self.build.options_at, added);
         let mut command = self.tool.command(self.host, &words);
         command.envs(self.variables.iter().map(|name| (*name, &self.value)));
-        Ok(command)
+        command
     }
 
     /// Carries out what the build has fetched.
     fn bring(&self, room: &Room) -> io::Result<()> {
         let image = format!("{}:export", room.name);
         let dockerfile = room.folder.path().join("Dockerfile");
-        fs::write(&dockerfile, fs::read_to_string(&room.dockerfile)? + &self.last_stage())?;
+        fs::write(&dockerfile, room.text.clone() + &self.last_stage())?;
         // One that lies beside the user's Dockerfile counts for this one, too.
         let ignore = |path: &Path| {
             let mut name = path.as_os_str().to_owned();
@@ -191,7 +198,7 @@ impl Carrier<'_> {
             )
         };
         let more = ["--tag", &image, "--target", LAST_STAGE].map(OsStr::new);
-        let mut command = self.docker_build(room, goes, &dockerfile, &more)?;
+        let mut command = self.docker_build(room, goes, &dockerfile, &more);
         command.env("BUILDKIT_PROGRESS", "plain");
         let log = room.folder.path().join("log");
         let file = fs::File::create(&log)?;
@@ -208,24 +215,17 @@ impl Carrier<'_> {
 
     /// Has the folder of each stage, and exports from each what the build was not given.
     fn last_stage(&self) -> String {
-        let mut text = format!("\n\nFROM scratch AS {LAST_STAGE}\n");
-        let command =
-            self.stages.first().map_or_else(String::new, |one| format!("{}/{FOLDER}/{COMMAND}", one.folder));
-        // Owned by root, or what another user of the image has recorded would not be believed.
+        let mut text = format!("\n\nFROM scratch AS {LAST_STAGE}\nENV TMPDIR=/\n");
         for Equipped { stage, folder } in &self.stages {
-            let _ = writeln!(text, "COPY --chown=0:0 --from={stage} {folder}/{FOLDER} /{stage}/");
-        }
-        if let Some(first) = self.stages.first() {
-            let _ = writeln!(text, "COPY --from={} {command} /{COMMAND}\nENV TMPDIR=/", first.stage);
-        }
-        for Equipped { stage, .. } in &self.stages {
             let out = match self.way {
                 Way::Stage => format!("\"--output\", \"/{stage}.vcache\""),
                 Way::Log => "\"--log\"".to_owned(),
             };
+            // Owned by root, or what another user of the image has recorded would not be believed.
             let _ = writeln!(
                 text,
-                "RUN [\"/{COMMAND}\", \"--cache\", \"/{stage}\", \"export\", \"--delta\", \"/{stage}/{BEFORE}\", \"--calls\", \
+                "COPY --chown=0:0 --from={stage} {folder}/{FOLDER} /{stage}/\n\
+                 RUN [\"/{stage}/{COMMAND}\", \"--cache\", \"/{stage}\", \"export\", \"--delta\", \"/{stage}/{BEFORE}\", \"--calls\", \
                  \"--allow-empty\", {out}]"
             );
         }
@@ -247,7 +247,7 @@ impl Carrier<'_> {
 
     fn import(&self, room: &Room, words: &[&OsStr]) -> io::Result<()> {
         let mut import = room.command(&["import"]);
-        import.arg(format!("--image={}", self.build.tags.first().map_or("", String::as_str))).args(words);
+        import.arg(format!("--image={}", self.build.name())).args(words);
         output(import).map(drop)
     }
 
@@ -259,8 +259,7 @@ impl Carrier<'_> {
         let mut strip = child::start(strip, Stdout::Pipe)?;
         let mut load = self.docker(&["load".as_ref(), "--quiet".as_ref()]);
         load.stdin(pipe(&mut strip)?).stdout(Stdio::null());
-        let load = child::start(load, Stdout::Inherit)?;
-        let load = succeeded(load);
+        let load = succeeded(child::start(load, Stdout::Inherit)?);
         let ends = [
             ("docker save", succeeded(save)),
             ("vcache image strip", succeeded(strip)),
@@ -275,9 +274,8 @@ impl Carrier<'_> {
 
     /// Notes what an image made of these parts asks for.
     fn save(&self, room: &Room) {
-        let name = self.build.tags.first().map_or("", String::as_str);
         let mut save = room.command(&["image", "save", "--file"]);
-        save.arg(&room.dockerfile).args(["--", name]).arg(&room.context);
+        save.arg(&room.dockerfile).args(["--", self.build.name()]).arg(&room.context);
         if let Err(e) = output(save) {
             self.messages.info(e);
         }

@@ -183,14 +183,19 @@ fn note(build: &mut Build, opt: &Opt<Meaning>, value: Option<&OsStr>) {
 }
 
 impl Build {
-    /// The words (those behind the tool's name) without the options that `goes` names, and with another context. `None`: it can't be told.
+    /// The name that its calls are kept under; empty where it has none.
+    pub(crate) fn name(&self) -> &str {
+        self.tags.first().map_or("", String::as_str)
+    }
+
+    /// The words (those behind the tool's name) without the options that `goes` names, and with another context.
     pub(crate) fn rewritten(
         &self,
         words: &[OsString],
         goes: impl Fn(Meaning) -> bool,
         context: &OsStr,
-    ) -> Option<Vec<OsString>> {
-        let (before, options) = words.split_at_checked(self.options_at)?;
+    ) -> Vec<OsString> {
+        let (before, options) = words.split_at(self.options_at);
         let mut scanned = scan(&BUILD, options);
         let mut is_first_left = false;
         scanned.items.retain_mut(|item| {
@@ -215,7 +220,7 @@ impl Build {
                 }
             }
         });
-        Some(before.iter().cloned().chain(scanned.render()).collect())
+        before.iter().cloned().chain(scanned.render()).collect()
     }
 }
 
@@ -343,13 +348,13 @@ mod tests {
             ("docker build . --pull=false -f F", "build NEW -f F"),
         ] {
             let words: Vec<OsString> = line.split_whitespace().skip(1).map(OsString::from).collect();
-            let got = build(line).rewritten(&words, goes, "NEW".as_ref()).unwrap();
+            let got = build(line).rewritten(&words, goes, "NEW".as_ref());
             let left: Vec<OsString> = left.split_whitespace().map(OsString::from).collect();
             assert_eq!(got, left, "{line}");
         }
         let words = ["build", "-qDt", "a", "."].map(OsString::from);
         let Call::Build(read) = parse(Tool::Docker, &words) else { panic!() };
-        let quiet = read.rewritten(&words, |meaning| meaning == Meaning::Result, "C".as_ref()).unwrap();
+        let quiet = read.rewritten(&words, |meaning| meaning == Meaning::Result, "C".as_ref());
         assert_eq!(quiet, ["build", "-Dt", "a", "C"].map(OsString::from));
     }
 }

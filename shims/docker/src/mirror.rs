@@ -1,7 +1,7 @@
 //! A build's context with something more in it, and the user's own untouched: a folder beside it whose files are hard links to those of the
 //! context, so that nothing is copied. Where that can't be (another user's files, no right to write beside it) files are copied.
 //!
-//! It goes with the value. One that a killed process has left is removed by the next: its lock is free.
+//! It goes with the value. One that a killed process has left beside the context is removed by the next: its lock is free.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};

@@ -1,6 +1,5 @@
 //! What the planner wants to know of the world: variables, docker's configuration, the Dockerfile.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use vcache_shim::links::EXECUTABLE;
@@ -28,12 +27,10 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
         elsewhere: elsewhere.filter(|_| tool == Tool::Docker),
         configured: text("/proxies/default/noProxy").filter(|value| !value.is_empty()),
         environment: env("NO_PROXY").or_else(|| env("no_proxy")),
-        shims_are_staged: host
-            .cwd()
-            .join(build.context.as_ref().unwrap_or(&OsString::new()))
-            .join(SHIMS)
-            .join(EXECUTABLE)
-            .is_file(),
+        shims_are_staged: build
+            .context
+            .as_ref()
+            .is_some_and(|context| host.cwd().join(context).join(SHIMS).join(EXECUTABLE).is_file()),
         dockerfile: dockerfile(host, tool, build).and_then(|path| std::fs::read_to_string(path).ok()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde::Serialize;
-use vcache_store::{Record, Store};
+use vcache_store::{Key, Record, Store};
 
 use super::list_of;
 use crate::context::Context;
@@ -40,8 +40,8 @@ impl List {
         let mut entries = Vec::new();
         if let Some(store) = context.store()? {
             for record in store.records().filter_map(|(_, record)| record.ok()) {
-                let Some((name, key)) = name_and_key(&record) else { continue };
-                if self.name.as_ref().is_none_or(|wanted| *wanted == name) {
+                let Some((name, key)) = Key::image_of(&record.key) else { continue };
+                if self.name.as_ref().is_none_or(|wanted| wanted == name) {
                     entries.extend(entry(&store, &record, name, key)?);
                 }
             }
@@ -53,16 +53,12 @@ impl List {
     }
 }
 
-fn name_and_key(record: &Record) -> Option<(String, String)> {
-    let (name, key) = record.key.strip_prefix("image:")?.split_once('\n')?;
-    Some((name.to_owned(), key.to_owned()))
-}
-
 /// None where its list has gone.
-fn entry(store: &Store, record: &Record, name: String, key: String) -> Result<Option<Entry>> {
+fn entry(store: &Store, record: &Record, name: &str, key: &str) -> Result<Option<Entry>> {
     let Some(list) = list_of(store, record)? else { return Ok(None) };
     let missing = list.content.iter().filter(|content| !store.holds(&content.sha256, content.size)).count();
     let (blobs, bytes) = (list.content.len(), list.bytes());
+    let (name, key) = (name.to_owned(), key.to_owned());
     Ok(Some(Entry { name, key, saved: record.fetched, blobs, bytes, missing }))
 }
 
