@@ -22,7 +22,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
-for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh; do
+for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh tests/docker/carried.sh; do
     "$script" 2>&1 | tee -a "$log"
     [ "${PIPESTATUS[0]}" = 0 ] || status=1
 done

@@ -55,7 +55,7 @@ for of_slave in bridge host; do
     for kit in 0 1; do
         if ! inside env DOCKER_BUILDKIT=$kit sh -c 'echo "FROM $1" | /usr/bin/docker build -t "$2" -' - "$base" "$slave:probe"; then
             # Newer clients have BuildKit in a plugin that need not be installed, and may have nothing else one day.
-            echo "docker sibling: this client has no builder for DOCKER_BUILDKIT=$kit: $(tail -1 "$work/log")"; continue
+            echo "SKIPPED: $subject: this client has no builder for DOCKER_BUILDKIT=$kit: $(tail -1 "$work/log")"; continue
         fi
         for of_build in default host; do
             row="slave on $of_slave, build on $of_build, DOCKER_BUILDKIT=$kit" id=$of_slave-$of_build-$kit

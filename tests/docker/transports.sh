@@ -54,7 +54,7 @@ for kit in 0 1; do
             contents "$image:$name" >"$work/list"
             if cmp -s "$work/plain.list" "$work/list"; then pass "$what: the $round image is the plain one, file by file"
             else fail "$what: the $round image differs: $(diff "$work/plain.list" "$work/list" | head -4)"; fi
-            if is_clean "$image:$name" && ! has vcache-build/ layers_of "$image:$name"
+            if is_clean "$image:$name" && ! has vcache-for-this-build/ layers_of "$image:$name"
             then pass "$what: nothing of the cache in the layers of the $round image"; else fail "$what: traces in the $round image"; fi
         done
         serve_origin 127.0.0.1

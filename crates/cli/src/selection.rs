@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
@@ -92,8 +91,7 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
 /// Seconds since 1970; a time without its distance from UTC is in UTC.
 fn parse_since(text: &str) -> Result<u64, String> {
     if let Ok(age) = units::parse_age(text) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        return Ok(now.saturating_sub(age).as_secs());
+        return Ok(units::now().saturating_sub(age).as_secs());
     }
     let in_utc =
         || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());

@@ -1,12 +1,17 @@
 //! Numbers for people: sizes, ages and counts, read and printed in one way by every command.
 //!
 //! Sizes are binary: `K`, `M`, `G` and `T` are powers of 1024, and are printed as `KiB`, `MiB`, …, so that nobody has
-//! to guess. Ages are whole seconds with one unit. Pure.
+//! to guess. Ages are whole seconds with one unit. Pure, but for the clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SIZES: [(&str, u64); 4] = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)];
 const AGES: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("w", 7 * 86400)];
+
+/// The time since 1970, by this machine's clock.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
 
 /// Bytes in `text`: `50G`, `1.5GiB`, `1048576`.
 ///

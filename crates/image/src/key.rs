@@ -16,7 +16,11 @@ use std::path::{Component, Path, PathBuf};
 use git2::{ErrorCode, Object, ObjectType, Repository, StatusOptions, Tree, TreeWalkMode, TreeWalkResult};
 use sha2::{Digest, Sha256};
 
-/// What the digest is over; another text means another number.
+/// The first word that the digest is over; another format has another number.
+///
+/// The key is the SHA-256 of entries of three words, each word preceded by its length in bytes (8 bytes, little endian): this one with two empty words; for
+/// each variable, sorted, `set` or `unset`, its name and its value; for each file, sorted by name, `file`, its name and the SHA-256 of its content (of
+/// a link's target) as hexadecimal digits.
 const FORMAT: &str = "vcache image key 1";
 /// How far back it is looked, as SONiC does.
 const REVISIONS: [&str; 3] = ["HEAD", "HEAD~1", "HEAD~2"];
@@ -319,6 +323,10 @@ mod tests {
         other.write("Dockerfile.j2", "FROM a");
         other.write("versions/versions-web", "u==1");
         assert_eq!(other.parts(&files).keys().unwrap(), first);
+        // Computed apart from this code: what is saved must be found by the next version, too.
+        let env = vec![("B".to_owned(), Some("x".to_owned())), ("A".to_owned(), None)];
+        let golden = Parts { env, ..other.parts(&files) }.keys().unwrap().now;
+        assert_eq!(golden, "842a9b7a4d073649fdfc03f34d0a3505691a69b0f7d85f18c4fe02001365b5c2");
 
         let mut seen = vec![first.now];
         let mut differs = |parts: &Parts| {

@@ -132,7 +132,7 @@ fn sort_out(file: &File, length: u64, folder: &[u8]) -> Result<(Vec<Range<u64>>,
         if end > length {
             return Err(Error::Read(io::ErrorKind::UnexpectedEof.into()));
         }
-        if is_in(&entry.path_bytes(), folder) {
+        if goes(&entry, folder) {
             dropped += end - at;
         } else {
             is_whole_without(&entry, folder)?;
@@ -156,8 +156,16 @@ fn is_whole_without<R: Read>(entry: &Entry<'_, R>, folder: &[u8]) -> Result<(), 
     if leads_there { Err(Error::Unsupported("a hard link to a file of the cache")) } else { Ok(()) }
 }
 
+/// Such a folder, its deletion, or what lies in one; another thing of that name stays.
+fn goes<R: Read>(entry: &Entry<'_, R>, folder: &[u8]) -> bool {
+    let path = entry.path_bytes();
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_one = entry.header().entry_type().is_dir() && name == folder;
+    is_one || name.strip_prefix(WHITEOUT) == Some(folder) || is_in(&path, folder)
+}
+
 fn is_in(path: &[u8], folder: &[u8]) -> bool {
-    path.split(|&byte| byte == b'/').any(|name| name.strip_prefix(WHITEOUT).unwrap_or(name) == folder)
+    path.split(|&byte| byte == b'/').rev().skip(1).any(|name| name == folder)
 }
 
 /// Puts what stays into an archive, under the name that the layer had there. Gives the layer's digest.

@@ -15,7 +15,7 @@ use tar::{Archive, Builder, EntryType, Header};
 
 use crate::layer::{GZIP, Layer, ZSTD, append};
 
-/// Configurations and manifests are held in memory; no engine writes larger ones.
+/// Configurations and manifests are held in memory, so much of them; no engine writes larger ones.
 const LARGEST: u64 = 16 << 20;
 
 /// Why an image can't be written without the folder.
@@ -66,6 +66,7 @@ pub fn strip(
     let mut texts: HashMap<String, Vec<u8>> = HashMap::new();
     let mut digests: HashMap<String, String> = HashMap::new();
     let mut links: HashMap<String, String> = HashMap::new();
+    let mut room = LARGEST;
     let mut archive = Archive::new(input);
     for entry in archive.entries().map_err(Error::Read)? {
         let mut entry = entry.map_err(Error::Read)?;
@@ -86,9 +87,10 @@ pub fn strip(
                     stripped.bytes += layer.dropped;
                     let digest = append(&mut out, &name, layer)?;
                     digests.insert(name, digest);
-                } else if entry.size() <= LARGEST {
+                } else if let Some(left) = room.checked_sub(entry.size()) {
                     entry.read_to_end(&mut first).map_err(Error::Read)?;
                     texts.insert(name, first);
+                    room = left;
                 }
             }
             _ => return Err(Error::NotAnImage(format!("`{name}` is neither a file nor a folder"))),

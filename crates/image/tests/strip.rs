@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 use vcache_image::{Error, Stripped, strip};
 
-const FOLDER: &str = "vcache-build";
+const FOLDER: &str = "vcache-for-this-build";
 
 /// Name, and content; folders end with `/`.
 fn layer(entries: &[(&str, &str)]) -> Vec<u8> {
@@ -97,19 +97,27 @@ fn the_folder_goes_and_the_rest_stays_to_the_byte() {
     let base = layer(&[("etc/", ""), ("etc/passwd", "root")]);
     let shims = layer(&[
         ("usr/local/sbin/wget", "shim"),
-        ("usr/local/sbin/vcache-build/", ""),
-        ("usr/local/sbin/vcache-build/blobs/a", "cached"),
+        ("usr/local/sbin/vcache-for-this-build/", ""),
+        ("usr/local/sbin/vcache-for-this-build/blobs/a", "cached"),
         (&long, "kept"),
         ("usr/local/sbin/vcache-builder", "another name"),
+        ("usr/vcache-for-this-build", "a file"),
     ]);
-    let run = layer(&[("usr/local/sbin/vcache-build/blobs/b", "more"), ("usr/.wh.vcache-build", "")]);
+    let run = layer(&[
+        ("usr/local/sbin/vcache-for-this-build/blobs/b", "more"),
+        ("usr/.wh.vcache-for-this-build", ""),
+    ]);
     let (facts, out) = stripped(&image(&[&base, &shims, &run])).unwrap();
     let bytes = facts.bytes;
     assert_eq!((facts.layers, bytes), (2, 512 + 1024 + 1024 + 512));
     let layers = loaded(&out, &facts.id);
     assert_eq!(layers[0], base, "a layer without the folder keeps its digest");
-    let kept =
-        [("usr/local/sbin/wget", "shim"), (&long, "kept"), ("usr/local/sbin/vcache-builder", "another name")];
+    let kept = [
+        ("usr/local/sbin/wget", "shim"),
+        (&long, "kept"),
+        ("usr/local/sbin/vcache-builder", "another name"),
+        ("usr/vcache-for-this-build", "a file"),
+    ];
     assert_eq!(layers[1], layer(&kept));
     assert_eq!(layers[2], layer(&[]));
     assert!(!out.windows(6).any(|window| window == b"cached"));
@@ -117,7 +125,7 @@ fn the_folder_goes_and_the_rest_stays_to_the_byte() {
 
 #[test]
 fn compressed_layers_and_shared_ones_are_read() {
-    let plain = layer(&[("a", "1"), ("vcache-build/x", "2")]);
+    let plain = layer(&[("a", "1"), ("vcache-for-this-build/x", "2")]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&plain).unwrap();
     let gzip = gzip.finish().unwrap();
@@ -185,7 +193,7 @@ fn a_link_to_what_goes_is_refused() {
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Link);
     header.set_size(0);
-    tar.append_link(&mut header, "kept", "usr/vcache-build/blobs/a").unwrap();
+    tar.append_link(&mut header, "kept", "usr/vcache-for-this-build/blobs/a").unwrap();
     let layer = tar.into_inner().unwrap();
     assert!(matches!(stripped(&image(&[&layer])), Err(Error::Unsupported(_))));
 }

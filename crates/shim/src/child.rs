@@ -98,25 +98,8 @@ static CHILD: AtomicI32 = AtomicI32::new(0);
 impl HandOn {
     /// Starts handing on.
     pub fn to(child: &Child) -> HandOn {
-        static THREAD: Once = Once::new();
         CHILD.store(pid_of(child).map_or(0, |pid| pid.as_raw_nonzero().get()), Ordering::SeqCst);
-        THREAD.call_once(|| {
-            let ignored = ignored_signals();
-            let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
-            let all = all.map(Signal::as_raw).into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
-            let Ok(mut signals) = SignalsInfo::<WithOrigin>::new(all) else { return };
-            let handle = signals.handle();
-            // It lives as long as the process.
-            let started = std::thread::Builder::new().spawn(move || {
-                for origin in signals.forever() {
-                    hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), origin.signal, origin.cause);
-                }
-            });
-            if started.is_err() {
-                // Nobody would look: then signals had better do what they always do.
-                handle.close();
-            }
-        });
+        look_at_signals();
         HandOn(())
     }
 
@@ -132,13 +115,67 @@ impl Drop for HandOn {
     }
 }
 
+/// While one lives, a signal does not end us but is noted, so that what was begun can be taken back first. A child gets it as ever.
+pub struct Deferral(());
+
+static DEFERRED: AtomicBool = AtomicBool::new(false);
+/// The number of the last signal that was deferred; 0: none.
+static NOTED: AtomicI32 = AtomicI32::new(0);
+
+impl Deferral {
+    /// Begins to defer.
+    pub fn begin() -> Deferral {
+        NOTED.store(0, Ordering::SeqCst);
+        DEFERRED.store(true, Ordering::SeqCst);
+        look_at_signals();
+        Deferral(())
+    }
+
+    /// The signal that we are to end by.
+    pub fn noted(&self) -> Option<i32> {
+        Some(NOTED.load(Ordering::SeqCst)).filter(|&number| number != 0)
+    }
+}
+
+impl Drop for Deferral {
+    fn drop(&mut self) {
+        DEFERRED.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Starts the thread that hands on and notes, once. It lives as long as the process.
+fn look_at_signals() {
+    static THREAD: Once = Once::new();
+    THREAD.call_once(|| {
+        let ignored = ignored_signals();
+        let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+        let all = all.map(Signal::as_raw).into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
+        let Ok(mut signals) = SignalsInfo::<WithOrigin>::new(all) else { return };
+        let handle = signals.handle();
+        let started = std::thread::Builder::new().spawn(move || {
+            for origin in signals.forever() {
+                hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), origin.signal, origin.cause);
+            }
+        });
+        if started.is_err() {
+            // Nobody would look: then signals had better do what they always do.
+            handle.close();
+        }
+    });
+}
+
 fn hand_on(child: Option<Pid>, number: i32, cause: Cause) {
     let child = child.filter(|pid| !has_ended(*pid));
+    let deferred = DEFERRED.load(Ordering::SeqCst);
+    if deferred {
+        NOTED.store(number, Ordering::SeqCst);
+    }
     match (child, Signal::from_named_raw(number)) {
         (Some(_), Some(Signal::INT | Signal::QUIT)) if cause == Cause::Kernel => {}
         (Some(child), Some(signal)) => {
             let _ = rustix::process::kill_process(child, signal);
         }
+        _ if deferred => {}
         _ => {
             let _ = signal_hook::low_level::emulate_default_handler(number);
         }

@@ -20,8 +20,8 @@ pub struct Handover {
 
 /// In the place of a tier: the cache is the [`FOLDER`] that came with the shims through the build's context.
 pub const BESIDE: &str = "beside:";
-/// The folder in that of the shims. What lies in it goes before the image is done.
-pub const FOLDER: &str = "vcache-build";
+/// The folder in that of the shims. It goes before the image is done, so nobody else should come to this name.
+pub const FOLDER: &str = "vcache-for-this-build";
 
 /// The folder beside our own executable; none where there is none.
 pub(crate) fn beside_us() -> Option<String> {

@@ -10,22 +10,22 @@
 //! what goes wrong in the fourth is an image that is not what it should be, so the build is made once more, without us.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
-use vcache_shim::child::{self, End, Running, Stdout};
+use vcache_shim::child::{self, Deferral, End, Stdout};
 use vcache_shim::handover::FOLDER;
+use vcache_shim::links::EXECUTABLE;
 use vcache_shim::real_tool::RealTool;
 use vcache_shim::{Host, Messages};
 
-use crate::dockerfile::{Equipped, SHIMS, begins_with_shims};
-use crate::invocation::{Build, Tool};
-use crate::mirror::Mirror;
-use crate::plan::Way;
+use crate::children::{last_words, output, pipeline, succeeded};
+use crate::context::ContextCopy;
+use crate::dockerfile::{EXPORT, Equipped, SHIMS, begins_with_shims, may_ignore, with_export};
+use crate::invocation::{Build, Call, Tool, parse};
+use crate::plan::{Way, build_args};
 use crate::reason::{Code, Reason};
 use crate::table::Meaning;
 use crate::{server, surroundings};
@@ -34,11 +34,10 @@ use crate::{server, surroundings};
 const BEFORE: &str = "before";
 /// The command, for the last stage.
 const COMMAND: &str = "vcache";
-/// The exit status of a shell whose command was ended by SIGINT.
-const INTERRUPTED: u8 = 130;
+/// The user's Dockerfile with that stage.
+const DOCKERFILE: &str = "Dockerfile";
 /// Different in each build where it is there, and so the layer of the shims, and all behind it.
 const FRESH: &str = "fresh";
-const LAST_STAGE: &str = "vcache-export";
 
 /// All that is known of one build.
 pub(crate) struct Carrier<'a> {
@@ -51,31 +50,42 @@ pub(crate) struct Carrier<'a> {
     pub(crate) value: String,
     pub(crate) way: Way,
     pub(crate) stages: Vec<Equipped>,
+    /// What the build fetches is wanted.
+    pub(crate) brings: bool,
 }
 
 /// What is there for the time of one build.
 struct Room {
     vcache: PathBuf,
-    mirror: Mirror,
+    copy: ContextCopy,
+    /// The user's own.
     context: PathBuf,
     dockerfile: PathBuf,
-    /// Of the Dockerfile.
-    text: String,
     /// The shims of this build are unlike those of any other, which stands for `--no-cache`. With that the classic builder makes equal layers of
     /// several stages twice, and takes the wrong one of them when it looks for those of a stage later on.
     fresh_by_shims: bool,
-    /// For files of ours.
-    folder: tempfile::TempDir,
     /// Of what docker is given: different for each build on this machine.
     name: String,
 }
 
 impl Carrier<'_> {
-    /// Builds. `brings`: what it fetches is wanted. `instead`: why it is not built with a server; without anything to give to the build that
-    /// is why it gets nothing.
-    pub(crate) fn carry(&self, brings: bool, instead: Option<Reason>) -> Result<ExitCode, Reason> {
-        let room = self.room().map_err(|e| untransported(&e))?;
-        let given = self.load(&room).map_err(|e| untransported(&e))?;
+    /// Builds. `instead`: why it is not built with a server; without anything to give to the build that is why it gets nothing.
+    ///
+    /// Whoever wants an end of it gets that once nothing of ours is left.
+    pub(crate) fn carry(&self, instead: Option<Reason>) -> Result<ExitCode, Reason> {
+        let deferral = Deferral::begin();
+        let carried = self.carry_until_told(instead, &deferral);
+        let noted = deferral.noted();
+        drop(deferral);
+        match (noted, carried) {
+            (Some(signal), Ok(End::Status(0)) | Err(_)) => Ok(End::Signal(signal).now()),
+            (_, carried) => carried.map(End::now),
+        }
+    }
+
+    fn carry_until_told(&self, instead: Option<Reason>, deferral: &Deferral) -> Result<End, Reason> {
+        let room = self.room().map_err(not_carried)?;
+        let given = self.load(&room).map_err(not_carried)?;
         if let Some(reason) = instead {
             if given == 0 {
                 return Err(reason);
@@ -84,27 +94,26 @@ impl Carrier<'_> {
                 .info(format_args!("{}: the build gets the cache in its context", reason.code.help()));
         }
         let image = format!("{}:built", room.name);
-        let end = self.image(&room, &image).map_err(|e| untransported(&e))?;
+        let end = self.image(&room, &image).map_err(not_carried)?;
         if end != End::Status(0) {
-            return Ok(end.now());
+            self.messages.info("what the failed build has fetched is not kept");
+            return Ok(end);
         }
-        if brings && let Err(e) = self.bring(&room) {
-            if e.kind() == io::ErrorKind::Interrupted {
-                self.remove(&image);
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
+        let is_wanted = || deferral.noted().is_none();
+        if self.brings
+            && is_wanted()
+            && let Err(e) = self.bring(&room)
+            && is_wanted()
+        {
             self.messages.warn(format_args!("what the build has fetched is not in the cache: {e}"));
         }
-        let freed = self.free(&room, &image);
+        let freed = if is_wanted() { self.free(&room, &image) } else { Ok(()) };
         self.remove(&image);
-        if freed.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::Interrupted) {
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        freed.map_err(|e| untransported(&e))?;
-        if brings {
+        freed.map_err(not_carried)?;
+        if self.brings && is_wanted() {
             self.save(&room);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(End::Status(0))
     }
 
     fn room(&self) -> io::Result<Room> {
@@ -113,23 +122,25 @@ impl Carrier<'_> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
-        let text = fs::read_to_string(&dockerfile)?;
-        let fresh_by_shims = self.build.no_cache && begins_with_shims(&text);
-        let mirror = Mirror::of(&context)?;
+        let ignored = [context.join(".dockerignore"), beside(&dockerfile)];
+        let arrives = |path: &PathBuf| !may_ignore(&fs::read_to_string(path).unwrap_or_default(), SHIMS);
+        let fresh_by_shims = self.build.no_cache
+            && begins_with_shims(&fs::read_to_string(&dockerfile)?)
+            && ignored.iter().all(arrives);
+        let copy = ContextCopy::of(&context, &context.join(SHIMS).join(EXECUTABLE), FOLDER)?;
         // Through a link it would be written outside the copy.
-        if !mirror.path().join(SHIMS).symlink_metadata()?.is_dir() {
+        if !copy.path().join(SHIMS).symlink_metadata()?.is_dir() {
             return Err(io::Error::other(
                 "shims in the context is no folder; stage the shims there with ./install.sh --stage",
             ));
         }
-        let folder = tempfile::Builder::new().prefix("vcache-build-").tempdir()?;
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        Ok(Room { vcache, mirror, context, dockerfile, text, fresh_by_shims, folder, name })
+        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, name })
     }
 
-    /// Puts a cache into the context; gives the number of blobs in it.
+    /// Puts a cache into the context, and what the last stage needs; gives the number of blobs in it.
     fn load(&self, room: &Room) -> io::Result<u64> {
         let cache = room.cache();
         let mut load = room.command(&["image", "load", "--allow-empty", "--json", "--file"]);
@@ -142,10 +153,16 @@ impl Carrier<'_> {
         let mut mark = room.command(&["--cache"]);
         mark.arg(&cache).args(["export", "--mark"]).arg(cache.join(BEFORE));
         output(mark)?;
-        fs::copy(&room.vcache, cache.join(COMMAND))?;
+        let failed = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", cache.display()));
+        fs::copy(&room.vcache, cache.join(COMMAND)).map_err(failed)?;
+        let text = self.with_last_stage(&fs::read_to_string(&room.dockerfile)?);
+        fs::write(cache.join(DOCKERFILE), text).map_err(failed)?;
+        // One that lies beside the user's Dockerfile counts for this one, too.
+        let _ = fs::copy(beside(&room.dockerfile), beside(&cache.join(DOCKERFILE)));
         if room.fresh_by_shims {
-            fs::write(cache.join(FRESH), &room.name)?;
+            fs::write(cache.join(FRESH), &room.name).map_err(failed)?;
         }
+        room.copy.restore(&room.context, SHIMS)?;
         Ok(facts["blobs"].as_u64().unwrap_or(0))
     }
 
@@ -156,7 +173,8 @@ impl Carrier<'_> {
             Meaning::NoCache => room.fresh_by_shims,
             _ => false,
         };
-        let command = self.docker_build(room, goes, &room.dockerfile, &["--tag".as_ref(), image.as_ref()]);
+        let command =
+            self.docker_build(room, goes, &room.copied_dockerfile(), &["--tag".as_ref(), image.as_ref()]);
         child::start(command, Stdout::Inherit)?.wait().map(End::like)
     }
 
@@ -169,11 +187,12 @@ impl Carrier<'_> {
         more: &[&OsStr],
     ) -> Command {
         let words = self.host.args().get(1..).unwrap_or_default();
-        let mut words = self.build.rewritten(words, goes, room.mirror.path().as_os_str());
-        let mut added = vec![OsString::from("--file"), dockerfile.into()];
-        added.extend(more.iter().map(OsString::from));
-        added.extend(self.variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()]));
-        words.splice(self.build.options_at..self.build.options_at, added);
+        let mut words = self.build.rewritten(words, goes, room.copy.path().as_os_str());
+        let added = [OsStr::new("--file"), dockerfile.as_os_str()].into_iter().chain(more.iter().copied());
+        let added = added.map(OsString::from).chain(build_args(&self.variables));
+        if let Call::Build(build) = parse(Tool::Docker, &words) {
+            words = build.with(&words, added);
+        }
         let mut command = self.tool.command(self.host, &words);
         command.envs(self.variables.iter().map(|name| (*name, &self.value)));
         command
@@ -182,66 +201,56 @@ impl Carrier<'_> {
     /// Carries out what the build has fetched.
     fn bring(&self, room: &Room) -> io::Result<()> {
         let image = format!("{}:export", room.name);
-        let dockerfile = room.folder.path().join("Dockerfile");
-        fs::write(&dockerfile, room.text.clone() + &self.last_stage())?;
-        // One that lies beside the user's Dockerfile counts for this one, too.
-        let ignore = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(".dockerignore");
-            PathBuf::from(name)
-        };
-        let _ = fs::copy(ignore(&room.dockerfile), ignore(&dockerfile));
         let goes = |meaning| {
             matches!(
                 meaning,
-                Meaning::Tag | Meaning::File | Meaning::Target | Meaning::NoCache | Meaning::Once
+                Meaning::Tag | Meaning::File | Meaning::Target | Meaning::NoCache | Meaning::ImageAlone
             )
         };
-        let more = ["--tag", &image, "--target", LAST_STAGE].map(OsStr::new);
-        let mut command = self.docker_build(room, goes, &dockerfile, &more);
+        let more = ["--tag", &image, "--target", EXPORT].map(OsStr::new);
+        let mut command = self.docker_build(room, goes, &room.cache().join(DOCKERFILE), &more);
         command.env("BUILDKIT_PROGRESS", "plain");
-        let log = room.folder.path().join("log");
-        let file = fs::File::create(&log)?;
+        let log = room.copy.aside("log");
+        let mut file = fs::File::options().read(true).append(true).create_new(true).open(&log)?;
         command.stderr(file.try_clone()?);
-        succeeded(child::start(command, Stdout::File(file))?)
-            .map_err(|e| io::Error::new(e.kind(), format!("the last stage: {e}: {}", last_line(&log))))?;
-        let brought = match self.way {
-            Way::Log => self.import(room, &["--log".as_ref(), log.as_os_str()]).map_err(clipped),
-            Way::Stage => self.copy_out(room, &image),
+        let built = child::start(command, Stdout::File(file.try_clone()?)).and_then(succeeded);
+        let brought = match (built, self.way) {
+            (Err(e), _) => {
+                let words = last_words(&mut file, true).unwrap_or_default();
+                Err(io::Error::new(e.kind(), format!("the last stage: {e}: {words}")))
+            }
+            (Ok(()), Way::Log) => self.import(room, &["--log".as_ref(), log.as_os_str()]).map_err(clipped),
+            (Ok(()), Way::Stage) => self.copy_out(room, &image),
         };
         self.remove(&image);
         brought
     }
 
-    /// Has the folder of each stage, and exports from each what the build was not given.
-    fn last_stage(&self) -> String {
-        let mut text = format!("\n\nFROM scratch AS {LAST_STAGE}\nENV TMPDIR=/\n");
-        for Equipped { stage, folder } in &self.stages {
-            let out = match self.way {
-                Way::Stage => format!("\"--output\", \"/{stage}.vcache\""),
-                Way::Log => "\"--log\"".to_owned(),
-            };
-            // Owned by root, or what another user of the image has recorded would not be believed.
-            let _ = writeln!(
-                text,
-                "COPY --chown=0:0 --from={stage} {folder}/{FOLDER} /{stage}/\n\
-                 RUN [\"/{stage}/{COMMAND}\", \"--cache\", \"/{stage}\", \"export\", \"--delta\", \"/{stage}/{BEFORE}\", \"--calls\", \
-                 \"--allow-empty\", {out}]"
-            );
-        }
-        text
+    /// One more stage has the cache of each stage, and exports from each what the build was not given.
+    fn with_last_stage(&self, text: &str) -> String {
+        let command = format!("/{{}}/{COMMAND}");
+        let before = format!("/{{}}/{BEFORE}");
+        let mut words =
+            vec![&command, "--cache", "/{}", "export", "--delta", &before, "--calls", "--allow-empty"];
+        words.extend(match self.way {
+            Way::Stage => &["--output", "/{}.vcache"][..],
+            Way::Log => &["--log"],
+        });
+        with_export(text, &self.stages, FOLDER, &words)
     }
 
     fn copy_out(&self, room: &Room, image: &str) -> io::Result<()> {
-        let container = output(self.docker(&["create".as_ref(), image.as_ref(), "/none".as_ref()]))?;
-        let container = String::from_utf8_lossy(&container).trim().to_owned();
-        let copied = self.stages.iter().try_for_each(|Equipped { stage, .. }| {
-            let from = format!("{container}:/{stage}.vcache");
-            let to = room.folder.path().join(format!("{stage}.vcache"));
-            output(self.docker(&["cp".as_ref(), from.as_ref(), to.as_ref()]))?;
-            self.import(room, &[to.as_os_str()])
+        let created = output(self.docker(&["create", "--name", &room.name, image, "/none"]));
+        let copied = created.and_then(|_| {
+            self.stages.iter().try_for_each(|Equipped { stage, .. }| {
+                let file = room.copy.aside(&format!("{stage}.vcache"));
+                let mut copy = self.docker(&["cp", &format!("{}:/{stage}.vcache", room.name)]);
+                copy.arg(&file);
+                output(copy)?;
+                self.import(room, &[file.as_os_str()])
+            })
         });
-        let removed = output(self.docker(&["rm".as_ref(), container.as_ref()]));
+        let removed = output(self.docker(&["rm", &room.name]));
         copied.and(removed.map(drop))
     }
 
@@ -253,23 +262,14 @@ impl Carrier<'_> {
 
     /// Loads the image without the cache, under its own names.
     fn free(&self, room: &Room, image: &str) -> io::Result<()> {
-        let mut save = child::start(self.docker(&["save".as_ref(), image.as_ref()]), Stdout::Pipe)?;
         let mut strip = room.command(&["image", "strip"]);
-        strip.args(self.build.tags.iter().map(|tag| format!("--tag={tag}"))).stdin(pipe(&mut save)?);
-        let mut strip = child::start(strip, Stdout::Pipe)?;
-        let mut load = self.docker(&["load".as_ref(), "--quiet".as_ref()]);
-        load.stdin(pipe(&mut strip)?).stdout(Stdio::null());
-        let load = succeeded(child::start(load, Stdout::Inherit)?);
-        let ends = [
-            ("docker save", succeeded(save)),
-            ("vcache image strip", succeeded(strip)),
-            ("docker load", load),
-        ];
-        ends.into_iter().try_for_each(|(what, end)| {
-            end.map_err(|e| {
-                io::Error::new(e.kind(), format!("the image can't be freed of the cache ({what}): {e}"))
-            })
-        })
+        strip.args(self.build.tags.iter().map(|tag| format!("--tag={tag}")));
+        let freed = pipeline(vec![
+            ("docker save", self.docker(&["save", image])),
+            ("vcache image strip", strip),
+            ("docker load", self.docker(&["load", "--quiet"])),
+        ]);
+        freed.map_err(|e| io::Error::new(e.kind(), format!("the image can't be freed of the cache: {e}")))
     }
 
     /// Notes what an image made of these parts asks for.
@@ -282,13 +282,13 @@ impl Carrier<'_> {
     }
 
     fn remove(&self, image: &str) {
-        if let Err(e) = output(self.docker(&["rmi".as_ref(), image.as_ref()])) {
+        if let Err(e) = output(self.docker(&["rmi", image])) {
             self.messages.info(e);
         }
     }
 
     /// docker, on the daemon that builds.
-    fn docker(&self, words: &[&OsStr]) -> Command {
+    fn docker(&self, words: &[&str]) -> Command {
         let mut all = self.build.globals.clone();
         all.extend(words.iter().map(OsString::from));
         self.tool.command(self.host, &all)
@@ -298,7 +298,17 @@ impl Carrier<'_> {
 impl Room {
     /// The cache in the context.
     fn cache(&self) -> PathBuf {
-        self.mirror.path().join(SHIMS).join(FOLDER)
+        self.copy.path().join(SHIMS).join(FOLDER)
+    }
+
+    /// The user's Dockerfile, in the copy where it lies in the context: for one from elsewhere the classic builder changes `.dockerignore`.
+    fn copied_dockerfile(&self) -> PathBuf {
+        let inside = || {
+            let folder = self.dockerfile.parent()?.canonicalize().ok()?;
+            let below = folder.strip_prefix(self.context.canonicalize().ok()?).ok()?.to_owned();
+            Some(self.copy.path().join(below).join(self.dockerfile.file_name()?))
+        };
+        inside().unwrap_or_else(|| self.dockerfile.clone())
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -308,8 +318,15 @@ impl Room {
     }
 }
 
-fn untransported(error: &io::Error) -> Reason {
-    Reason::new(Code::Untransported, error.to_string())
+/// BuildKit's ignore file for this Dockerfile alone.
+fn beside(dockerfile: &Path) -> PathBuf {
+    let mut name = dockerfile.as_os_str().to_owned();
+    name.push(".dockerignore");
+    PathBuf::from(name)
+}
+
+fn not_carried(error: io::Error) -> Reason {
+    Reason::new(Code::NotCarried, error.to_string())
 }
 
 fn clipped(error: io::Error) -> io::Error {
@@ -317,42 +334,4 @@ fn clipped(error: io::Error) -> io::Error {
         "{error}\nBuildKit keeps 2 MiB of the output of a step, and 200 KiB a second, unless its daemon's environment says \
          BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1"
     ))
-}
-
-fn pipe(running: &mut Running) -> io::Result<Stdio> {
-    running.stdout().map(Stdio::from).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-}
-
-fn succeeded(running: Running) -> io::Result<()> {
-    match running.wait()? {
-        status if status.success() => Ok(()),
-        // Ctrl-C, which comes to all of them: nobody wants the build any more.
-        status
-            if matches!(status.signal(), Some(2 | 15)) || status.code() == Some(i32::from(INTERRUPTED)) =>
-        {
-            Err(io::Error::new(io::ErrorKind::Interrupted, status.to_string()))
-        }
-        status => Err(io::Error::other(status.to_string())),
-    }
-}
-
-/// What it prints; its last words in the error where it fails.
-fn output(mut command: Command) -> io::Result<Vec<u8>> {
-    let program = command.get_program().to_owned();
-    let failed = |what: String| io::Error::other(format!("{}: {what}", Path::new(&program).display()));
-    let output = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    // Of an import by log what is lost stands in its result.
-    let words = [output.stderr, output.stdout].map(|words| String::from_utf8_lossy(&words).trim().to_owned());
-    Err(failed(
-        words.into_iter().find(|words| !words.is_empty()).unwrap_or_else(|| output.status.to_string()),
-    ))
-}
-
-fn last_line(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(4096)..]).into_owned();
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }

@@ -3,8 +3,15 @@
 //! Source: the Dockerfile reference (parser directives, `FROM`, `COPY --from`, `RUN --mount`, here-documents). What is not
 //! understood hides a stage from us at worst: what it fetched is then not carried out.
 
+use std::fmt::Write as _;
+
+use serde_json::json;
+
 /// The folder of shims in a build's context.
 pub(crate) const SHIMS: &str = "shims";
+
+/// The stage that carries out what a build has fetched.
+pub(crate) const EXPORT: &str = "vcache-export";
 
 /// A stage that has the shims.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +61,33 @@ pub(crate) fn begins_with_shims(text: &str) -> bool {
     (0..stages.len()).all(|stage| !stages[stage].runs_before || inherited(&stages, stage).is_some())
 }
 
+/// Whether an ignore file could keep something of the folder `name` out of the context; in doubt it could.
+pub(crate) fn may_ignore(text: &str, name: &str) -> bool {
+    text.lines().map(str::trim).any(|line| {
+        let pattern = line.trim_start_matches(['!', '/', '.', ' ']);
+        let first = pattern.split('/').next().unwrap_or_default();
+        !line.starts_with('#')
+            && !line.is_empty()
+            && (first.contains(['*', '?', '[', '\\']) || ["", name].contains(&first))
+    })
+}
+
+/// The Dockerfile with one more stage, [`EXPORT`], which runs `command` for each of `stages`: with the folder `folder` of its shims copied to a
+/// folder of that stage's own number, and that number in the place of `{}`.
+pub(crate) fn with_export(text: &str, stages: &[Equipped], folder: &str, command: &[&str]) -> String {
+    // With a continued line at its end the Dockerfile would go on into our stage.
+    let whole = text.trim_end();
+    let text = whole.strip_suffix(escape(text)).unwrap_or(whole);
+    let mut text = format!("{text}\n\nFROM scratch AS {EXPORT}\nENV TMPDIR=/\n");
+    for Equipped { stage, folder: shims } in stages {
+        let words: Vec<String> = command.iter().map(|word| word.replace("{}", &stage.to_string())).collect();
+        let copy = [format!("{shims}/{folder}"), format!("/{stage}/")];
+        // Owned by root, or what another user of the image has recorded would not be believed.
+        let _ = writeln!(text, "COPY --chown=0:0 --from={stage} {}\nRUN {}", json!(copy), json!(words));
+    }
+    text
+}
+
 /// The stage of this name or number before the stage `before`.
 fn find(stages: &[Stage], before: usize, name: &str) -> Option<usize> {
     let earlier = &stages[..before.min(stages.len())];
@@ -94,7 +128,9 @@ fn stages(text: &str) -> Vec<Stage> {
             of_mount.or_else(|| flag.strip_prefix("--from=")).map(str::to_owned)
         };
         let others: Vec<String> = flags.iter().filter_map(from).collect();
-        if others.is_empty() && matches!(instruction.as_str(), "COPY" | "ADD") {
+        // `--parents` would put them elsewhere.
+        let is_plain = others.is_empty() && !flags.contains(&"--parents");
+        if is_plain && matches!(instruction.as_str(), "COPY" | "ADD") {
             stage.shims = shims_copied(&rest.join(" ")).or_else(|| stage.shims.take());
         }
         stage.from.extend(others);
@@ -202,6 +238,7 @@ mod tests {
             "COPY shims bin",
             "COPY shims/wget /s",
             "COPY other /shims",
+            "COPY --parents shims /s",
             "# COPY shims /s",
             "RUN COPY shims /s",
             "COPY [\"shims\"",
@@ -211,6 +248,29 @@ mod tests {
         }
         assert_eq!(found("", None), []);
         assert_eq!(found("COPY shims /s\n", None), []);
+    }
+
+    #[test]
+    fn what_an_ignore_file_may_keep_out() {
+        for text in
+            ["shims", "/shims/x", "./shims", "!shims", "**", "*.o", "s?ims", "a\n  shims\n", ".", "sh\\ims"]
+        {
+            assert!(may_ignore(text, SHIMS), "{text}");
+        }
+        for text in ["", "# shims", "target/\n.git\n!other/shims\n", "src/*.o"] {
+            assert!(!may_ignore(text, SHIMS), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_more_stage_has_the_folder_of_each() {
+        let stages =
+            [(0, "/s"), (2, "/a b")].map(|(stage, folder)| Equipped { stage, folder: folder.into() });
+        let text = with_export("FROM x\nRUN y \\\n\n", &stages, "f", &["/{}/c", "-o", "{}.v"]);
+        let expected = "FROM x\nRUN y \n\nFROM scratch AS vcache-export\nENV TMPDIR=/\n\
+                        COPY --chown=0:0 --from=0 [\"/s/f\",\"/0/\"]\nRUN [\"/0/c\",\"-o\",\"0.v\"]\n\
+                        COPY --chown=0:0 --from=2 [\"/a b/f\",\"/2/\"]\nRUN [\"/2/c\",\"-o\",\"2.v\"]\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
                 Some(format!("the build gets the cache by {}, at {reach:?}", entry.variables.join(" and ")));
         }
         Plan::Carry { way, .. } => {
-            explanation.plan = "serve".to_owned();
+            explanation.plan = "carry".to_owned();
             let out = match way {
                 Way::Stage => "a last stage",
                 Way::Log => "the log of a last stage",

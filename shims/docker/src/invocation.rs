@@ -176,7 +176,7 @@ fn note(build: &mut Build, opt: &Opt<Meaning>, value: Option<&OsStr>) {
         Meaning::Builder
         | Meaning::Elsewhere
         | Meaning::Help
-        | Meaning::Once
+        | Meaning::ImageAlone
         | Meaning::Result
         | Meaning::Other => {}
     }
@@ -186,6 +186,17 @@ impl Build {
     /// The name that its calls are kept under; empty where it has none.
     pub(crate) fn name(&self) -> &str {
         self.tags.first().map_or("", String::as_str)
+    }
+
+    /// The words (those behind the tool's name) with more options, which stand behind all others.
+    pub(crate) fn with(
+        &self,
+        words: &[OsString],
+        options: impl IntoIterator<Item = OsString>,
+    ) -> Vec<OsString> {
+        let mut words = words.to_vec();
+        words.splice(self.insert_at..self.insert_at, options);
+        words
     }
 
     /// The words (those behind the tool's name) without the options that `goes` names, and with another context.
@@ -335,8 +346,9 @@ mod tests {
 
     #[test]
     fn options_go_from_where_they_are() {
-        let goes =
-            |meaning| matches!(meaning, Meaning::Tag | Meaning::NoCache | Meaning::Once | Meaning::Target);
+        let goes = |meaning| {
+            matches!(meaning, Meaning::Tag | Meaning::NoCache | Meaning::ImageAlone | Meaning::Target)
+        };
         for (line, left) in [
             ("docker build -t a .", "build NEW"),
             (

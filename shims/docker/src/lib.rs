@@ -4,7 +4,7 @@
 //! reach (`network`), and hands address and token over as one more entry of `NO_PROXY` ([`vcache_shim::handover`]): a build argument that builders
 //! give to every `RUN` and keep out of history, layers, environment and cache keys. The Dockerfile need not know.
 //!
-//! Where a build can't reach a server, or is not to, `carry` puts what it will ask for into a copy of its context (`mirror`), exports what it has
+//! Where a build can't reach a server, or is not to, `carry` puts what it will ask for into a copy of its context (`context`), exports what it has
 //! fetched in one more stage (`dockerfile` knows the stages), and takes both out of the image again.
 //!
 //! Not handled: `docker compose`, `docker buildx bake`, and builds on another machine unless `VCACHE_SERVE_ADDRESS` names a server.
@@ -15,10 +15,11 @@
 )]
 
 mod carry;
+mod children;
+mod context;
 mod dockerfile;
 mod explain;
 mod invocation;
-mod mirror;
 mod network;
 mod plan;
 mod reason;

@@ -5,6 +5,8 @@
 //! environment on) those of the environment. A lower-case value that is there gets the same, since BuildKit takes
 //! whichever of both it meets first.
 
+use std::ffi::OsString;
+
 use crate::dockerfile::{Equipped, equipped};
 use crate::invocation::{Build, Tool};
 use crate::reason::{Code, Reason};
@@ -60,6 +62,11 @@ pub(crate) struct Entry {
     pub(crate) variables: Vec<&'static str>,
     /// Their entries so far, separated by commas; may be empty.
     pub(crate) keep: String,
+}
+
+/// The options that hand variables of the tool's own environment to a build.
+pub(crate) fn build_args(variables: &[&str]) -> impl Iterator<Item = OsString> {
+    variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()])
 }
 
 /// How what a build has fetched comes out.
@@ -121,12 +128,16 @@ fn carry(
     instead: Option<Reason>,
 ) -> Result<Plan, Reason> {
     let entry = entry(tool, build, situation)?;
-    let none = |why: &str| Err(Reason::new(Code::NoImage, why));
+    let none = |why: &str| Err(Reason::new(Code::ServeOnly, why));
     if tool != Tool::Docker {
         return none("another tool");
     }
     if let Some(option) = &build.result {
         return none(option);
+    }
+    // The layers that the image would then name are those with the cache.
+    if build.arguments.iter().any(|(name, _)| name == "BUILDKIT_INLINE_CACHE") {
+        return none("--build-arg BUILDKIT_INLINE_CACHE");
     }
     if build.tags.is_empty() {
         return none("no -t");
@@ -250,7 +261,7 @@ mod tests {
             ("docker -H tcp://far:1 build .", situation(), Code::Elsewhere),
             ("docker build .", far, Code::Elsewhere),
             ("docker build .", Situation { transport: "smoke".into(), ..situation() }, Code::Transport),
-            ("docker build .", Situation { transport: "log".into(), ..situation() }, Code::NoImage),
+            ("docker build .", Situation { transport: "log".into(), ..situation() }, Code::ServeOnly),
             ("docker build .", Situation { dockerfile: None, ..situation() }, Code::Unread),
         ] {
             assert!(
@@ -283,11 +294,13 @@ mod tests {
             ("docker build -t i .", "", Err(None)),
             ("docker build -t i --network none .", "serve", Err(Some(Code::NoNetwork))),
             ("docker build --network none .", "", Err(Some(Code::NoNetwork))),
-            ("docker build .", "stage", Err(Some(Code::NoImage))),
-            ("docker build -t i -o out .", "stage", Err(Some(Code::NoImage))),
+            ("docker build .", "stage", Err(Some(Code::ServeOnly))),
+            ("docker build -t i -o out .", "stage", Err(Some(Code::ServeOnly))),
+            ("docker build -t i --cache-to d .", "stage", Err(Some(Code::ServeOnly))),
+            ("docker build -t i --build-arg BUILDKIT_INLINE_CACHE=1 .", "log", Err(Some(Code::ServeOnly))),
             ("docker build -t i --quiet=false .", "stage", Ok((Way::Stage, 1, None))),
-            ("docker build -t i --target none .", "stage", Err(Some(Code::NoImage))),
-            ("podman build -t i .", "stage", Err(Some(Code::NoImage))),
+            ("docker build -t i --target none .", "stage", Err(Some(Code::ServeOnly))),
+            ("podman build -t i .", "stage", Err(Some(Code::ServeOnly))),
         ] {
             assert_eq!(carried(line, transport), plan, "{line} {transport}");
         }

@@ -1,5 +1,7 @@
 //! Why a build is not given the cache: a closed list of codes, each counted in `vcache stats`.
 
+use std::fmt;
+
 /// Why, with what exactly made it so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reason {
@@ -11,6 +13,13 @@ pub(crate) struct Reason {
 impl Reason {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Reason { code, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.help())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }
 }
 
@@ -45,6 +54,6 @@ codes! {
     Declared, "build-declared", "image build: the Dockerfile declares `ARG NO_PROXY`, so the token would show in the history";
     Unread, "build-unread", "image build: the Dockerfile can't be read beforehand (standard input, a URL)";
     NoServer, "build-no-server", "image build: `vcache serve` can't be started";
-    NoImage, "build-no-image", "image build: not by `stage` or `log`, which need docker, a context with `shims`, `COPY shims FOLDER` and an image with a name (no `-o`, `--push`, `-q`, `--iidfile`, ...)";
-    Untransported, "build-not-carried", "image build: its context can't be filled, or its image not be freed of the cache";
+    ServeOnly, "build-serve-only", "image build: only by `serve`, since `stage` and `log` need docker, a context with `shims`, `COPY shims FOLDER` and an image with a name (no `-o`, `--push`, `-q`, `--iidfile`, ...)";
+    NotCarried, "build-not-carried", "image build: its context can't be filled, or its image not be freed of the cache";
 }

@@ -1,6 +1,5 @@
 //! One call from beginning to end. Trouble of any sort ends in the real tool with its original argv.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use vcache_shim::cache::{self, Use};
@@ -61,9 +60,7 @@ struct Session<'a> {
 impl Session<'_> {
     /// The build runs without the cache, and the user is told why.
     fn pass_through(&self, reason: &Reason) -> ExitCode {
-        let detail = if reason.detail.is_empty() { String::new() } else { format!(" ({})", reason.detail) };
-        let text = format!("the build does not get the cache: {}{detail}", reason.code.help());
-        self.messages.warn(text);
+        self.messages.warn(format_args!("the build does not get the cache: {reason}"));
         let journal = Journal::new(self.host, self.settings);
         let mut event = journal.event(Outcome::Passthrough);
         event.reason = Some(reason.code.name().to_owned());
@@ -97,8 +94,9 @@ impl Session<'_> {
                     value,
                     way,
                     stages,
+                    brings: self.policy.write,
                 };
-                carrier.carry(self.policy.write, instead)
+                carrier.carry(instead)
             }
         }
     }
@@ -167,9 +165,8 @@ impl Session<'_> {
 
     /// Runs the real tool. The value travels in its environment, since everyone on the machine can read its argv.
     fn build(&self, tool: &RealTool, build: &Build, variables: &[&str], value: &str) -> std::io::Result<End> {
-        let mut words = self.host.args().get(1..).unwrap_or_default().to_vec();
-        let added = variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()]);
-        words.splice(build.insert_at..build.insert_at, added);
+        let words = self.host.args().get(1..).unwrap_or_default();
+        let words = build.with(words, plan::build_args(variables));
         let mut command = tool.command(self.host, &words);
         command.envs(variables.iter().map(|name| (*name, value)));
         child::start(command, Stdout::Inherit)?.wait().map(End::like)

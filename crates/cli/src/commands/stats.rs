@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -69,10 +69,9 @@ struct Uncached {
 
 impl Stats {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
-        let since = self.since.map_or(0, |age| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            u64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(0)
-        });
+        let since = self
+            .since
+            .map_or(0, |age| u64::try_from(units::now().saturating_sub(age).as_millis()).unwrap_or(0));
         let tally = match &self.log {
             Some(file) => {
                 let file = context.host.cwd().join(file);

@@ -82,6 +82,22 @@ fn an_image_finds_its_own_then_the_nearest_then_what_was_asked_for() {
 }
 
 #[test]
+fn a_tree_that_cannot_be_read_is_no_reason_to_give_nothing() {
+    let sandbox = built();
+    fs::remove_dir_all(sandbox.path("work/.git")).unwrap();
+    // libgit2 reads no such tree.
+    git(&sandbox, &["init", "-q", "--object-format=sha256"]);
+    commit(&sandbox, "FROM one");
+    let loaded = load(&sandbox, "loaded").expect(0);
+    assert_eq!(loaded.json()["by"], "calls");
+    assert!(
+        loaded.stderr.contains("warning: ") && loaded.stderr.contains("the git tree"),
+        "{}",
+        loaded.stderr
+    );
+}
+
+#[test]
 fn what_is_saved_grows_under_the_same_key() {
     let sandbox = built();
     sandbox.vcache(&["image", "save", "img:1", "image"]).expect(0);

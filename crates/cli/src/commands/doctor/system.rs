@@ -1,7 +1,6 @@
 //! What lies around the cache: settings, SONiC's buildinfo folder, version files, the clock, certificates.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::Origin;
 use vcache_shim::mirrors::Mirrors;
@@ -9,8 +8,8 @@ use vcache_shim::mirrors::Mirrors;
 use super::Check;
 use crate::commands::{config, stats};
 use crate::context::Context;
-use crate::files;
 use crate::tally::Tally;
+use crate::{files, units};
 
 /// 2024-01-01: a clock before it has lost its battery, and no certificate is valid for it.
 const PAST: u64 = 1_704_067_200;
@@ -35,8 +34,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     checks.extend(version_files(&folders));
     checks.extend(mirrors(context));
     let newest = newest_record(context);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    checks.push(clock(now, newest));
+    checks.push(clock(units::now().as_secs(), newest));
     let named = context.host.env("SSL_CERT_FILE").map(PathBuf::from);
     checks.push(certificates(named, &BUNDLES.map(PathBuf::from)));
     checks

@@ -23,8 +23,8 @@ pub(super) struct Build {
     #[arg(long, value_enum)]
     transport: Option<Transport>,
     /// The tool that builds
-    #[arg(long, value_name = "TOOL", default_value = "docker")]
-    tool: OsString,
+    #[arg(long, default_value = "docker", value_parser = ["docker", "podman", "buildah"])]
+    tool: String,
     /// The options of `docker build`, and the context
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "ARGS")]
     args: Vec<OsString>,
@@ -60,7 +60,7 @@ impl Build {
         }
         let mut words = vec!["build".into()];
         words.extend(self.args);
-        let status = process::run_as(&executable, &self.tool, &words, &env)
+        let status = process::run_as(&executable, self.tool.as_ref(), &words, &env)
             .with_context(|| format!("{}: can't be started", executable.display()))?;
         Ok(ExitCode::from(process::status(status)))
     }

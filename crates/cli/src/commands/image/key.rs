@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::made::Made;
+use super::args::ImageArgs;
 use crate::context::Context;
 use crate::output;
 
@@ -18,7 +18,7 @@ use crate::output;
 )]
 pub(super) struct Key {
     #[command(flatten)]
-    made: Made,
+    image: ImageArgs,
     /// Print JSON, with the files that were changed since the last revision and the keys of the last revisions
     #[arg(long)]
     json: bool,
@@ -40,7 +40,7 @@ struct Earlier {
 
 impl Key {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
-        let keys = self.made.keys(context)?;
+        let keys = self.image.keys(context)?;
         let earlier = keys.earlier.into_iter().map(|(revision, key)| Earlier { revision, key });
         let facts = Facts { key: keys.now, changed: keys.changed, earlier: earlier.collect() };
         output::facts(self.json, &facts, |facts| format!("{}\n", facts.key))?;

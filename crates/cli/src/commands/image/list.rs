@@ -1,7 +1,6 @@
 //! `vcache image ls`.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -47,7 +46,7 @@ impl List {
             }
         }
         entries.sort_by(|a, b| (&a.name, b.saved, &a.key).cmp(&(&b.name, a.saved, &b.key)));
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = units::now().as_secs();
         output::facts(self.json, &entries, |entries| render(entries, now))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use vcache_archive::{Content, Manifest, Selection};
+use vcache_image::key::{self, Keys};
 use vcache_store::{Config, Digest, Key, Store};
 
+use super::args::ImageArgs;
 use super::list_of;
-use super::made::Made;
 use crate::context::Context;
 use crate::{files, output, selection, units};
 
@@ -21,7 +22,7 @@ use crate::{files, output, selection, units};
                   else what its recorded builds asked for. Exit status 1 where nothing is known of the image.")]
 pub(super) struct Load {
     #[command(flatten)]
-    made: Made,
+    image: ImageArgs,
     /// The cache: a new folder, or an empty one
     #[arg(long, value_name = "DIR")]
     into: PathBuf,
@@ -51,7 +52,7 @@ impl Load {
         if found.is_none() && !self.allow_empty {
             bail!(
                 "nothing is known of the image {:?} in {}: it was not built with this cache yet",
-                self.made.name,
+                self.image.name,
                 store.dir().display()
             );
         }
@@ -74,14 +75,21 @@ impl Load {
                 target.publish(&entry.key(), &entry.record)?;
             }
         }
-        output::facts(self.json, &facts, |facts| render(&self.made.name, facts, &into))?;
+        output::facts(self.json, &facts, |facts| render(&self.image.name, facts, &into))?;
         Ok(ExitCode::SUCCESS)
     }
 
     /// The list, and by what it was found.
     fn find(&self, context: &Context, store: &Store) -> Result<Option<(&'static str, Manifest)>> {
-        let name = &self.made.name;
-        let keys = self.made.keys(context)?;
+        let name = &self.image.name;
+        let keys = match self.image.parts(context)?.keys() {
+            // One of another owner, one with SHA-256 names: what its builds asked for is still known.
+            Err(e @ key::Error::Git { .. }) => {
+                output::warn(&e);
+                Keys::default()
+            }
+            keys => keys.with_context(|| format!("no key for {name}"))?,
+        };
         let now = std::iter::once(("key", keys.now));
         for (by, key) in now.chain(keys.earlier) {
             if let Some(record) = store.lookup(&Key::image(name, &key))?

@@ -3,11 +3,11 @@
 //! For each image and [key](vcache_image::key) the cache holds a list of what was asked for: an archive's manifest, as content of the kind
 //! *image*. So what a later build will want can be put into its context before it starts.
 
+mod args;
 mod build;
 mod key;
 mod list;
 mod load;
-mod made;
 mod save;
 mod strip;
 

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use vcache_archive::{Manifest, Selection};
 use vcache_store::{Key, Mtime, Record, Store};
 
+use super::args::ImageArgs;
 use super::list_of;
-use super::made::Made;
 use crate::context::Context;
 use crate::{output, selection, units};
 
@@ -21,7 +20,7 @@ use crate::{output, selection, units};
                   Nothing is saved from a dirty tree: nobody else could come to the same key.")]
 pub(super) struct Save {
     #[command(flatten)]
-    made: Made,
+    image: ImageArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,8 +36,8 @@ struct Facts {
 
 impl Save {
     pub(super) fn run(self, context: &Context) -> Result<ExitCode> {
-        let name = &self.made.name;
-        let keys = self.made.keys(context)?;
+        let name = &self.image.name;
+        let keys = self.image.keys(context)?;
         if !keys.changed.is_empty() {
             let changed = keys.changed.join(", ");
             bail!("{name}: not saved from a dirty tree; commit or undo what was changed: {changed}");
@@ -94,7 +93,7 @@ fn keep(store: &Store, key: &Key, list: &Manifest) -> Result<()> {
         redirects: None,
         content_type: None,
         origin: origin.to_owned(),
-        fetched: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        fetched: units::now().as_secs(),
     };
     store.publish(key, &record).with_context(what)
 }

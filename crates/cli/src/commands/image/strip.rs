@@ -13,7 +13,7 @@ use crate::{files, output, units};
 /// Take the cache of its build out of the layers of an image
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: docker save built | vcache image strip --tag final | docker load\n\n\
-                  Reads an image from standard input and writes it to standard output. Folders named vcache-build go, with all in them;\n\
+                  Reads an image from standard input and writes it to standard output. Folders named vcache-for-this-build go, with all in them;\n\
                   nothing else changes, and layers without one stay as they are.")]
 pub(super) struct Strip {
     /// A name for the image; may be given several times

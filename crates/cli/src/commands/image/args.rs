@@ -12,7 +12,7 @@ const USUAL: &[&str] = &["Makefile", "buildinfo/versions", "vcache-versions"];
 
 /// What an image is made of.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Made {
+pub(crate) struct ImageArgs {
     /// The image's name, as in `docker build -t NAME`
     pub(crate) name: String,
     /// The folder that it is built from
@@ -29,7 +29,7 @@ pub(crate) struct Made {
     env: Vec<String>,
 }
 
-impl Made {
+impl ImageArgs {
     /// The parts of the image.
     ///
     /// # Errors
