@@ -23,8 +23,8 @@ trap 'rm -f "$log"' EXIT
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh tests/docker/carried.sh; do
-    "$script" 2>&1 | tee -a "$log"
-    [ "${PIPESTATUS[0]}" = 0 ] || status=1
+    bash "$script" 2>&1 | tee -a "$log"
+    [ "${PIPESTATUS[0]}" = 0 ] || { status=1; echo "FAILED: $script" | tee -a "$log"; }
 done
 
 # Of cargo: "test result: ok. 3 passed; 0 failed; 1 ignored; ..."; of the scripts: "PASSED: ...", "FAILED: ...".
