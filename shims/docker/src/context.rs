@@ -1,6 +1,6 @@
 //! A build's context with something more in it, and the user's own untouched: a copy whose files are hard links to those of the
 //! context, so that nothing is copied. It lies among the temporary files, or, where no link can lead there, beside the context.
-//! Where none can be made at all (another user's files, no right to write beside it) files are copied.
+//! Where none can be made at all (another user's files, no right to write beside it) files are copied. Symbolic links likewise.
 //!
 //! It goes with the value. One that a killed process has left is removed by the next: its lock is free.
 
@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, utimensat};
 use tempfile::TempDir;
 
 const SETTLED: Duration = Duration::from_secs(60);
@@ -112,9 +112,7 @@ fn make(from: &Path, to: &Path, reserved: &str) -> io::Result<()> {
         let kind = entry.file_type().map_err(at(&path))?;
         if kind.is_dir() {
             make(&path, &target, reserved)?;
-        } else if kind.is_symlink() {
-            fs::read_link(&path).and_then(|leads_to| symlink(leads_to, &target)).map_err(at(&path))?;
-        } else if kind.is_file() {
+        } else if kind.is_file() || kind.is_symlink() {
             fs::hard_link(&path, &target).or_else(|_| copy(&path, &target)).map_err(at(&path))?;
         }
         // docker takes sockets and devices from no context.
@@ -122,9 +120,17 @@ fn make(from: &Path, to: &Path, reserved: &str) -> io::Result<()> {
     like(&File::open(to).map_err(at(to))?, &from.metadata().map_err(at(from))?).map_err(at(to))
 }
 
+/// Of a file or a symbolic link.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let metadata = from.symlink_metadata()?;
+    if metadata.is_symlink() {
+        symlink(from.read_link()?, to)?;
+        let modified = Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() };
+        let times = Timestamps { last_access: modified, last_modification: modified };
+        return Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?);
+    }
     fs::copy(from, to)?;
-    like(&File::open(to)?, &from.metadata()?)
+    like(&File::open(to)?, &metadata)
 }
 
 /// With these times and permissions, both of which an image takes over from its context.
@@ -213,6 +219,8 @@ mod tests {
         let (copied, original) = (metadata(made.path().join("a")), metadata(at("a")));
         assert_eq!((copied.mode(), copied.mtime()), (original.mode(), original.mtime()));
         assert_eq!(fs::read_link(made.path().join("link")).unwrap(), Path::new("nowhere"));
+        let link = |path: &Path| path.join("link").symlink_metadata().unwrap();
+        assert_eq!(link(made.path()).mtime_nsec(), link(&world.context).mtime_nsec());
         assert_eq!(metadata(made.aside("")).mode() & 0o777, 0o700);
         drop(made);
         assert_eq!(world.root.path().read_dir().unwrap().count(), 1);
@@ -228,7 +236,11 @@ mod tests {
             return;
         };
         let file = world.context.join("a/b/file").metadata().unwrap();
+        symlink("nowhere", world.context.join("link")).unwrap();
+        let link = world.context.join("link").symlink_metadata().unwrap();
         let made = world.copied(&[elsewhere.path()]).unwrap();
+        let copied = made.path().join("link").symlink_metadata().unwrap();
+        assert_eq!((copied.mtime(), copied.mtime_nsec()), (link.mtime(), link.mtime_nsec()));
         let copied = made.path().join("a/b/file").metadata().unwrap();
         assert_eq!((copied.mtime(), copied.mode()), (file.mtime(), file.mode()));
         assert_ne!((copied.dev(), copied.ino()), (file.dev(), file.ino()));
@@ -259,8 +271,7 @@ mod tests {
         fs::set_permissions(at("left").join("closed"), Permissions::from_mode(0o500)).unwrap();
         fs::create_dir(at("new")).unwrap();
         symlink(&world.context, at("link")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
+        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         age(&at("left"));
         let used = world.copied(&[world.root.path()]).unwrap();
         age(&used.aside(""));
