@@ -85,13 +85,16 @@ is_clean() { # IMAGE
         ! has '[0-9a-f]{60}\.[0-9a-f.]*vcache\.invalid' layers_of "$1"
 }
 
-# Paths, modes, owners, sizes and content of an image. Folders that a container is given change with each.
+# Paths, modes, owners, sizes and content of an image; fails where there is nothing. Folders that a container is given change with each.
 contents() {
-    local container
+    local container taken listed
     container=$("$docker" create "$1" nothing) || return 1
     mkdir -p "$work/tree" && "$docker" export "$container" | tar -x -C "$work/tree"
+    taken=$?
     "$docker" rm "$container" >/dev/null
     (cd "$work/tree" && find . -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -name .dockerenv \) -prune -o -printf '%p %M %U:%G %y ' \
         \( -type f -printf '%s ' -exec sha256sum {} \; -o -printf '\n' \) | grep -v '^./etc/\(hostname\|hosts\|resolv.conf\|mtab\) ' | sort)
+    listed=$?
     rm -rf --one-file-system "$work/tree"
+    [ $taken = 0 ] && [ $listed = 0 ]
 }

@@ -33,7 +33,7 @@ END
 cp -r "$work/context/." "$work/plain"
 
 if "$docker" build --no-cache --network host -t "vcache-serve-$$:plain" "$work/plain" >"$work/log" 2>&1; then
-    contents "vcache-serve-$$:plain" >"$work/plain.list"
+    contents "vcache-serve-$$:plain" >"$work/plain.list" || fail "the plain image can't be looked at"
 else fail "the plain build"; tail -5 "$work/log"; fi
 
 for kit in 0 1; do

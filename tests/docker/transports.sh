@@ -38,7 +38,7 @@ by() { with_shims "$1" env VCACHE_TRANSPORT="$2" "${@:3}"; } # CACHE TRANSPORT C
 vcache() { VCACHE_DIR="$work/cache-$1" "$work/shims/vcache" "${@:2}"; }
 
 "$docker" build --no-cache --network host -t "$image:plain" "$work/plain" >"$work/log" 2>&1 || { fail "the plain build"; tail -5 "$work/log"; exit 1; }
-contents "$image:plain" >"$work/plain.list"
+contents "$image:plain" >"$work/plain.list" || { fail "the plain image can't be looked at"; exit 1; }
 
 for kit in 0 1; do
     builder=$([ $kit = 1 ] && echo BuildKit || echo classic)

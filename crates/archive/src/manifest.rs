@@ -139,7 +139,7 @@ impl Manifest {
             return refuse("more bytes than any disk has".to_owned());
         }
         for Entry { record, .. } in &self.records {
-            let url = record.key.lines().next().unwrap_or_default();
+            let url = record.url();
             if url.is_empty() || record.key.len() > LONGEST_TEXT || record.origin.len() > LONGEST_TEXT {
                 return refuse("a record without a key, or with one that is too long".to_owned());
             }

@@ -40,6 +40,9 @@ pub(crate) fn read(input: &mut (dyn Read + Send), taker: &mut dyn Taker) -> Resu
 }
 
 /// The manifest of an archive, or a manifest that is a file of its own.
+///
+/// # Errors
+/// It can't be read ([`Error::Read`]), or is none ([`Error::Manifest`], [`Error::Member`]).
 pub fn manifest_of(input: &mut dyn Read) -> Result<Manifest, Error> {
     let mut magic = Vec::new();
     input.take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(Error::Read)?;

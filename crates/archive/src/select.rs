@@ -63,7 +63,7 @@ impl Selection {
     }
 
     fn is_asked(&self, kind: Kind, record: &Record) -> bool {
-        let url = record.key.lines().next().unwrap_or_default();
+        let url = record.url();
         (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.urls.as_ref().is_none_or(|urls| urls.contains(url))
     }

@@ -213,11 +213,12 @@ fn publish(
     }
     let Some(publication) = publication else { return Ok(report) };
     publication.finish();
-    // Content that was there may not have been asked for by its md5 yet. Computed anew, as everything that is believed.
+    // Content that was there may not have been asked for by its md5 yet. Computed anew, as everything that is believed; where that
+    // fails it is computed when it is asked for.
     let is_staged = |id: &Sha256Id| staged.binary_search_by_key(id, |staged| staged.id).is_ok();
     for content in &manifest.content {
         if let Some(md5) = content.md5.filter(|_| !is_staged(&content.sha256)) {
-            store.find_or(&Digest::Md5(md5), content.sha256)?;
+            let _ = store.find_or(&Digest::Md5(md5), content.sha256);
         }
     }
     Ok(report)

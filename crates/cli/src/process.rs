@@ -41,8 +41,7 @@ pub(crate) fn run_as(
     env: &[(OsString, OsString)],
 ) -> io::Result<ExitStatus> {
     let mut child = Command::new(program).arg0(name).args(args).envs(env.iter().cloned()).spawn()?;
-    let _signals = HandOn::to(&child);
-    child.wait()
+    HandOn::to(&child).wait(&mut child)
 }
 
 /// The exit status as a shell gives it: 128 and the number of the signal for a death by signal.

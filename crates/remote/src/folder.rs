@@ -1,15 +1,22 @@
 //! A folder as a tier: a shared file system, or a disk that is carried from machine to machine. `cas/ab/<64 hex>` and
-//! `ac/ab/<64 hex>`, as Bazel's `--disk_cache` has them. Files are written beside and renamed. The folder itself is never made: one that is not
-//! mounted must not be filled.
+//! `ac/ab/<64 hex>`, as Bazel's `--disk_cache` has them. Files are written beside and renamed; those of
+//! the dead are removed after a day. The folder itself is never made: one that is not mounted must not be filled. Folders in it get its own mode, so
+//! that who may write to it may write to them.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
 
 use crate::address::Address;
 use crate::wire::{Entry, LARGEST_ENTRY, alias_name};
+
+/// Begins the name of what is being written.
+const TMP: &str = ".vcache-";
+/// Nobody still writes what is older.
+const SETTLED: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -57,18 +64,48 @@ impl Folder {
         Ok(Some(Entry::decode(&bytes)?))
     }
 
+    /// A folder of the tier.
+    fn make(&self, folder: &Path) -> Result<(), TierError> {
+        if folder.is_dir() || folder == self.dir {
+            return Ok(());
+        }
+        folder.parent().map_or(Ok(()), |parent| self.make(parent))?;
+        match std::fs::create_dir(folder) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(failed("make", folder)(e).into()),
+            Ok(()) => {
+                let like =
+                    self.dir.metadata().and_then(|dir| std::fs::set_permissions(folder, dir.permissions()));
+                Ok(like.map_err(failed("share", folder))?)
+            }
+        }
+    }
+
     fn put(&self, path: &Path, content: &mut dyn Read) -> Result<(), TierError> {
         if !self.dir.is_dir() {
             return Err(failed("find", &self.dir)(ErrorKind::NotFound.into()).into());
         }
         let folder = path.parent().unwrap_or(&self.dir);
-        std::fs::create_dir_all(folder).map_err(failed("make", folder))?;
-        let mut tmp = tempfile::NamedTempFile::new_in(folder).map_err(failed("make a file in", folder))?;
+        self.make(folder)?;
+        sweep(folder);
+        let tmp = tempfile::Builder::new().prefix(TMP).tempfile_in(folder);
+        let mut tmp = tmp.map_err(failed("make a file in", folder))?;
         io::copy(content, &mut tmp).map_err(failed("write", path))?;
         let readable = std::os::unix::fs::PermissionsExt::from_mode(0o444);
         tmp.as_file().set_permissions(readable).map_err(failed("write", path))?;
         tmp.persist(path).map_err(|e| failed("write", path)(e.error))?;
         Ok(())
+    }
+}
+
+/// Removes what the dead have left.
+fn sweep(folder: &Path) {
+    let left = folder.read_dir().into_iter().flatten().flatten();
+    for entry in left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(TMP.as_bytes())) {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > SETTLED)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -119,4 +156,33 @@ impl Tier for Folder {
     fn event(&self, _line: &str) {}
 
     fn blame(&self, _id: &Sha256Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::SystemTime;
+
+    #[test]
+    fn folders_are_shared_and_what_the_dead_have_left_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o2777)).unwrap();
+        let tier = Folder::new(format!("file:{}", dir.path().display()).parse().unwrap(), dir.path().into());
+        let id = Sha256Id::of(b"");
+        tier.put_alias(&[0; 16], &id, 0).unwrap();
+        let room = tier.path("ac", &alias_name(&[0; 16])).parent().unwrap().to_owned();
+        for folder in [room.as_path(), room.parent().unwrap()] {
+            assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o7777, 0o2777, "{folder:?}");
+        }
+        for (name, age) in [("old", 2 * SETTLED), ("new", Duration::ZERO)] {
+            let file = File::create(room.join(format!("{TMP}{name}"))).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        tier.put_alias(&[0; 16], &id, 0).unwrap();
+        let left = |name: &str| room.join(format!("{TMP}{name}")).exists();
+        assert!(left("new") && !left("old"));
+        assert_eq!(tier.alias(&[0; 16]).unwrap(), Some(id));
+    }
 }

@@ -2,15 +2,16 @@
 //! by a time-out for each of its requests.
 //!
 //! All processes that share a cache count together: in a file in its `tmp/` to which each failure adds a byte. From [`DROPPED_AFTER`] on the tier
-//! is as good as empty, until [`DROPPED_FOR`] after the last failure one process tries again. An answer that makes sense takes the file
-//! away; that some content came is none yet.
+//! is as good as empty for [`DROPPED_FOR`]; then it is tried again, and the next failure drops it anew. An answer that makes sense takes the file
+//! away; that some content came is none yet, so failures that lie further apart are not counted together.
 //! What a tier gave under a wrong name is noted there as well, so that it is put there anew.
 
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
 
@@ -37,8 +38,10 @@ pub(crate) struct Watched {
     failures: AtomicU64,
     /// Others have counted some before.
     found_failures: bool,
-    /// This process has said that the tier is dropped, or found it so.
-    given_up: AtomicBool,
+    /// [`DROPPED_FOR`].
+    rest: Duration,
+    /// As long as this process leaves it alone: it has dropped the tier, or found it dropped.
+    dropped_until: Mutex<Option<Instant>>,
 }
 
 /// The tier is not asked any more, and this is said once.
@@ -48,13 +51,13 @@ struct Dropped(#[source] TierError);
 
 impl Watched {
     pub(crate) fn new(tier: Box<dyn Tier>, watch: Watch) -> Self {
-        let (failures, given_up) = (AtomicU64::new(0), AtomicBool::new(false));
-        let watched = Self { tier, watch, failures, found_failures: false, given_up };
+        let (failures, dropped_until) = (AtomicU64::new(0), Mutex::default());
+        let rest = DROPPED_FOR;
+        let watched = Self { tier, watch, failures, found_failures: false, rest, dropped_until };
         let Ok(found) = watched.marker("failures").symlink_metadata() else { return watched };
-        let recent =
-            || found.modified().is_ok_and(|then| then.elapsed().is_ok_and(|since| since < DROPPED_FOR));
-        let given_up = AtomicBool::new(found.len() >= DROPPED_AFTER && recent());
-        Self { found_failures: true, given_up, ..watched }
+        let left = watched.rest_left(&found).filter(|_| found.len() >= DROPPED_AFTER);
+        let dropped_until = Mutex::new(left.map(|left| Instant::now() + left));
+        Self { found_failures: true, dropped_until, ..watched }
     }
 
     fn marker(&self, what: &str) -> PathBuf {
@@ -68,20 +71,36 @@ impl Watched {
         nothing: A,
         what: impl FnOnce(&dyn Tier) -> Result<A, TierError>,
     ) -> Result<A, TierError> {
-        if self.given_up.load(Ordering::Relaxed) {
+        if self.is_dropped() {
             return Ok(nothing);
         }
         match what(self.tier.as_ref()) {
             Err(error) if self.failed() >= DROPPED_AFTER => {
-                self.given_up.store(true, Ordering::Relaxed);
+                *self.dropped_until() = Some(Instant::now() + self.rest);
                 Err(Dropped(error).into())
             }
             other => other,
         }
     }
 
+    /// What is left of the rest that began with the last failure.
+    fn rest_left(&self, failures: &Metadata) -> Option<Duration> {
+        let since = failures.modified().ok()?.elapsed().ok()?;
+        self.rest.checked_sub(since).filter(|left| !left.is_zero())
+    }
+
+    fn is_dropped(&self) -> bool {
+        let mut until = self.dropped_until();
+        *until = until.filter(|&until| Instant::now() < until);
+        until.is_some()
+    }
+
+    fn dropped_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.dropped_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn worked(&self) {
-        if self.given_up.load(Ordering::Relaxed) {
+        if self.is_dropped() {
             return;
         }
         let in_a_row = self.failures.swap(0, Ordering::Relaxed) > 0 || self.found_failures;
@@ -98,6 +117,10 @@ impl Watched {
         }
         let append = || {
             let path = self.marker("failures");
+            let is_old = |found: Metadata| found.len() < DROPPED_AFTER && self.rest_left(&found).is_none();
+            if path.symlink_metadata().is_ok_and(is_old) {
+                std::fs::remove_file(&path)?;
+            }
             let mut file = OpenOptions::new().append(true).create(true).open(path)?;
             file.write_all(b".")?;
             std::io::Result::Ok(file.metadata()?.len())
@@ -129,7 +152,7 @@ impl Tier for Watched {
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {
-        self.ask(None, |tier| tier.alias(md5))
+        self.ask(None, |tier| tier.alias(md5)).inspect(|_| self.worked())
     }
 
     fn content(&self, id: &Sha256Id) -> Result<Option<Incoming>, TierError> {
@@ -158,12 +181,122 @@ impl Tier for Watched {
     }
 
     fn event(&self, line: &str) {
-        if !self.given_up.load(Ordering::Relaxed) {
+        if !self.is_dropped() {
             self.tier.event(line);
         }
     }
 
     fn blame(&self, id: &Sha256Id) {
         let _ = std::fs::write(self.marker(&id.to_string()), b"");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::time::SystemTime;
+
+    /// Knows nothing, or fails; and counts how often it is asked.
+    #[derive(Clone, Debug, Default)]
+    struct Scripted {
+        fails: Arc<AtomicBool>,
+        asked: Arc<AtomicU64>,
+    }
+
+    impl Scripted {
+        fn answer<A>(&self, answer: A) -> Result<A, TierError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if self.fails.load(Ordering::Relaxed) { Err("scripted".into()) } else { Ok(answer) }
+        }
+    }
+
+    impl Tier for Scripted {
+        fn name(&self) -> &str {
+            "scripted"
+        }
+        fn is_trusted(&self) -> bool {
+            false
+        }
+        fn is_written(&self) -> bool {
+            false
+        }
+        fn record(&self, _: &Key) -> Result<Option<Record>, TierError> {
+            self.answer(None)
+        }
+        fn alias(&self, _: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {
+            self.answer(None)
+        }
+        fn content(&self, _: &Sha256Id) -> Result<Option<Incoming>, TierError> {
+            self.answer(None)
+        }
+        fn has_content(&self, _: &Sha256Id) -> Result<bool, TierError> {
+            self.answer(false)
+        }
+        fn put_content(&self, _: &Blob) -> Result<(), TierError> {
+            self.answer(())
+        }
+        fn put_alias(&self, _: &[u8; 16], _: &Sha256Id, _: u64) -> Result<(), TierError> {
+            self.answer(())
+        }
+        fn put_record(&self, _: &Key, _: &Record) -> Result<(), TierError> {
+            self.answer(())
+        }
+        fn event(&self, _: &str) {}
+        fn blame(&self, _: &Sha256Id) {}
+    }
+
+    struct World {
+        tier: Scripted,
+        markers: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> World {
+            let tier = Scripted::default();
+            tier.fails.store(true, Ordering::Relaxed);
+            World { tier, markers: tempfile::tempdir().unwrap() }
+        }
+
+        fn process(&self, rest: Duration) -> Watched {
+            let watch = Watch { markers: self.markers.path().to_owned(), counts: true };
+            Watched { rest, ..Watched::new(Box::new(self.tier.clone()), watch) }
+        }
+
+        /// How many of so many questions reached the tier.
+        fn asked(&self, watched: &Watched, times: usize) -> u64 {
+            let before = self.tier.asked.load(Ordering::Relaxed);
+            (0..times).for_each(|_| drop(watched.content(&Sha256Id::of(b""))));
+            self.tier.asked.load(Ordering::Relaxed) - before
+        }
+    }
+
+    #[test]
+    fn a_tier_that_fails_is_left_alone_by_all_and_tried_again_later() {
+        let world = World::new();
+        let watched = world.process(Duration::from_secs(3600));
+        assert_eq!(world.asked(&watched, 5), DROPPED_AFTER);
+        assert_eq!(world.asked(&world.process(DROPPED_FOR), 1), 0, "another process has been told");
+        let watched = world.process(Duration::ZERO);
+        *watched.dropped_until() = None;
+        assert_eq!(world.asked(&watched, 2), 2, "each of its rests is over at once");
+        world.tier.fails.store(false, Ordering::Relaxed);
+        watched.alias(&[0; 16]).unwrap();
+        world.tier.fails.store(true, Ordering::Relaxed);
+        assert_eq!(world.asked(&world.process(DROPPED_FOR), 9), DROPPED_AFTER, "it had worked");
+    }
+
+    #[test]
+    fn failures_that_lie_far_apart_do_not_add_up() {
+        let world = World::new();
+        for _ in 0..2 * DROPPED_AFTER {
+            assert_eq!(world.asked(&world.process(DROPPED_FOR), 1), 1);
+            for marker in world.markers.path().read_dir().unwrap() {
+                let file = File::options().append(true).open(marker.unwrap().path()).unwrap();
+                file.set_modified(SystemTime::now() - 2 * DROPPED_FOR).unwrap();
+            }
+        }
     }
 }

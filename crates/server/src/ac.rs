@@ -56,7 +56,7 @@ fn put_record(shared: &Shared, name: &str, kind: Kind, record: Record, length: u
     if key.name() != name {
         return Err(bad("its key has another name than it is put under"));
     }
-    let url = record.key.lines().next().unwrap_or_default();
+    let url = record.url();
     if public_url(url) != url {
         return Err(bad("its key holds credentials"));
     }

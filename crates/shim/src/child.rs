@@ -1,7 +1,7 @@
 //! The real tool as a child process, where something follows its end.
 //!
 //! The child gets our stdin and stderr, and our stdout or a pipe. Signals that ask a process to end, or to do something,
-//! are handed on while it runs; before and after they do to us what they always do. If we are killed outright the kernel
+//! are handed on while it runs; before and after they do to us what they always do, unless a [`Deferral`] lives. If we are killed outright the kernel
 //! kills the child too, so that nothing goes on writing behind a caller who thinks that it is dead. Its end is ours: the
 //! same exit status, or death by the same signal.
 
@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Once};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
@@ -21,7 +22,7 @@ use signal_hook::low_level::siginfo::Cause;
 pub enum Stdout {
     /// To ours.
     Inherit,
-    /// Into a pipe, [`Child::stdout`].
+    /// Into a pipe, [`Running::stdout`].
     Pipe,
     /// Into this file.
     File(File),
@@ -44,17 +45,11 @@ impl Running {
     /// # Errors
     /// Those of `wait(2)`.
     pub fn wait(mut self) -> io::Result<ExitStatus> {
-        // First no more signals to it, then its number is free for another process.
-        if let Some(pid) = pid_of(&self.child) {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
-        }
-        self.signals.stop();
-        self.child.wait()
+        self.signals.wait(&mut self.child)
     }
 }
 
-/// Starts the real tool, by a command of [`crate::real_tool::RealTool::command`].
+/// Starts a command: of the real tool ([`crate::real_tool::RealTool::command`]), or of ours.
 ///
 /// # Errors
 /// Those of `fork(2)` and `execve(2)`.
@@ -85,7 +80,7 @@ pub fn start(mut command: Command, stdout: Stdout) -> io::Result<Running> {
     Ok(Running { child, signals })
 }
 
-/// Hands signals on to a child until it is stopped or dropped; from then on they do to us what they always do, as they do
+/// Hands signals on to a child until it has been waited for; from then on they do to us what they always do, as they do
 /// when the child has ended and only our own work remains.
 ///
 /// What the terminal sends goes to the child by itself: many tools take a second Ctrl-C as an order to stop at once. A
@@ -103,15 +98,24 @@ impl HandOn {
         HandOn(())
     }
 
-    /// The child is about to be gone.
-    pub fn stop(&self) {
-        CHILD.store(0, Ordering::SeqCst);
+    /// Waits for the end of `child`, to which signals go on.
+    ///
+    /// # Errors
+    /// Those of `wait(2)`.
+    pub fn wait(self, child: &mut Child) -> io::Result<ExitStatus> {
+        // First no more signals to it, then its number is free for another process.
+        if let Some(pid) = pid_of(child) {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
+        }
+        drop(self);
+        child.wait()
     }
 }
 
 impl Drop for HandOn {
     fn drop(&mut self) {
-        self.stop();
+        CHILD.store(0, Ordering::SeqCst);
     }
 }
 
@@ -135,6 +139,12 @@ impl Deferral {
     pub fn noted(&self) -> Option<i32> {
         Some(NOTED.load(Ordering::SeqCst)).filter(|&number| number != 0)
     }
+
+    /// Defers no longer; gives the signal that we are to end by. None is lost: one that is not noted by now ends us by itself.
+    pub fn end(self) -> Option<i32> {
+        DEFERRED.store(false, Ordering::SeqCst);
+        self.noted()
+    }
 }
 
 impl Drop for Deferral {
@@ -149,17 +159,18 @@ fn look_at_signals() {
     THREAD.call_once(|| {
         let ignored = ignored_signals();
         let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
-        let all = all.map(Signal::as_raw).into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
-        let Ok(mut signals) = SignalsInfo::<WithOrigin>::new(all) else { return };
-        let handle = signals.handle();
+        let all = all.map(Signal::as_raw).into_iter().filter(move |number| ignored >> (number - 1) & 1 == 0);
+        let (ready, is_ready) = sync_channel::<()>(0);
+        // Asked for by the thread itself: where there is no room for one, signals do what they always do.
         let started = std::thread::Builder::new().spawn(move || {
-            for origin in signals.forever() {
+            let mut signals = SignalsInfo::<WithOrigin>::new(all);
+            drop(ready);
+            for origin in signals.iter_mut().flat_map(SignalsInfo::forever) {
                 hand_on(Pid::from_raw(CHILD.load(Ordering::SeqCst)), origin.signal, origin.cause);
             }
         });
-        if started.is_err() {
-            // Nobody would look: then signals had better do what they always do.
-            handle.close();
+        if started.is_ok() {
+            let _ = is_ready.recv();
         }
     });
 }
@@ -175,7 +186,8 @@ fn hand_on(child: Option<Pid>, number: i32, cause: Cause) {
         (Some(child), Some(signal)) => {
             let _ = rustix::process::kill_process(child, signal);
         }
-        _ if deferred => {}
+        // Once more: who has stopped deferring meanwhile may not see what was noted.
+        _ if deferred && DEFERRED.load(Ordering::SeqCst) => {}
         _ => {
             let _ = signal_hook::low_level::emulate_default_handler(number);
         }

@@ -26,9 +26,9 @@ pub struct Family {
 pub struct Explanation {
     /// The tool's name.
     pub tool: String,
-    /// `exec` (nothing is configured), `passthrough`, `serve`, or `refuse`.
+    /// `exec` (nothing is configured), `passthrough`, `serve`, or `refuse`; of an image build `hand-over` or `carry`.
     pub plan: String,
-    /// The counted reason of a passthrough.
+    /// The counted reason of a passthrough, or why the cache is carried and not handed over.
     pub reason: Option<String>,
     /// More about the reason, or the message of a refusal.
     pub detail: Option<String>,

@@ -43,6 +43,13 @@ pub struct Record {
     pub fetched: u64,
 }
 
+impl Record {
+    /// What was asked for: the first line of its key.
+    pub fn url(&self) -> &str {
+        self.key.lines().next().unwrap_or_default()
+    }
+}
+
 /// The `Last-Modified` of a response. In JSON: field absent, `null`, or seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mtime {

@@ -23,7 +23,7 @@ use vcache_shim::{Host, Messages};
 
 use crate::children::{last_words, output, pipeline, succeeded};
 use crate::context::ContextCopy;
-use crate::dockerfile::{EXPORT, Equipped, SHIMS, begins_with_shims, may_ignore, with_export};
+use crate::dockerfile::{EXPORT, Equipped, SHIMS, begins_with_shims, may_ignore, up_to, with_export};
 use crate::invocation::{Build, Call, Tool, parse};
 use crate::plan::{Way, build_args};
 use crate::reason::{Code, Reason};
@@ -75,9 +75,7 @@ impl Carrier<'_> {
     pub(crate) fn carry(&self, instead: Option<Reason>) -> Result<ExitCode, Reason> {
         let deferral = Deferral::begin();
         let carried = self.carry_until_told(instead, &deferral);
-        let noted = deferral.noted();
-        drop(deferral);
-        match (noted, carried) {
+        match (deferral.end(), carried) {
             (Some(signal), Ok(End::Status(0)) | Err(_)) => Ok(End::Signal(signal).now()),
             (_, carried) => carried.map(End::now),
         }
@@ -117,8 +115,7 @@ impl Carrier<'_> {
     }
 
     fn room(&self) -> io::Result<Room> {
-        let vcache = server::find(self.host)
-            .ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))?;
+        let vcache = server::find(self.host)?;
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
@@ -236,7 +233,7 @@ impl Carrier<'_> {
             Way::Stage => &["--output", "/{}.vcache"][..],
             Way::Log => &["--log"],
         });
-        with_export(text, &self.stages, FOLDER, &words)
+        with_export(&up_to(text, self.build.target.as_deref()), &self.stages, FOLDER, &words)
     }
 
     fn copy_out(&self, room: &Room, image: &str) -> io::Result<()> {

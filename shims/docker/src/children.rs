@@ -52,15 +52,25 @@ pub(crate) fn pipeline(commands: Vec<(&str, Command)>) -> io::Result<()> {
     let mut running = Vec::new();
     let mut input = Stdio::null();
     for (at, (name, mut command)) in commands.into_iter().enumerate() {
-        let named = |e: io::Error| io::Error::new(e.kind(), format!("{name}: {e}"));
-        command.stdin(input).stdout(Stdio::null());
+        command.stdin(std::mem::replace(&mut input, Stdio::null())).stdout(Stdio::null());
         let stdout = if at == last { Stdout::Inherit } else { Stdout::Pipe };
-        let mut child = child::start(command, stdout).map_err(named)?;
-        input = child.stdout().map_or_else(Stdio::null, Stdio::from);
-        running.push((name, child));
+        let mut started = child::start(command, stdout);
+        if let Ok(child) = &mut started {
+            input = child.stdout().map_or_else(Stdio::null, Stdio::from);
+        }
+        let is_started = started.is_ok();
+        running.push((name, started));
+        // Those before it have no reader then, and end.
+        if !is_started {
+            break;
+        }
     }
+    drop(input);
     // From the end, so that nobody waits for a reader that has gone.
-    let ends = running.into_iter().rev().filter_map(|(name, child)| Some((name, succeeded(child).err()?)));
+    let ends = running
+        .into_iter()
+        .rev()
+        .filter_map(|(name, started)| Some((name, started.and_then(succeeded).err()?)));
     let failed: Vec<String> = ends.map(|(name, e)| format!("{name}: {e}")).collect();
     if failed.is_empty() { Ok(()) } else { Err(io::Error::other(failed.join("; "))) }
 }

@@ -1,5 +1,6 @@
 //! A build's context with something more in it, and the user's own untouched: a copy whose files are hard links to those of the
 //! context, so that nothing is copied. It lies among the temporary files, or, where no link can lead there, beside the context.
+//! Of the user's files that changes the link count for a while, and ctime.
 //! Where none can be made at all (another user's files, no right to write beside it) files are copied. Symbolic links likewise.
 //!
 //! It goes with the value. One that a killed process has left is removed by the next: its lock is free.

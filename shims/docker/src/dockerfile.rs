@@ -24,6 +24,8 @@ pub(crate) struct Equipped {
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 struct Stage {
+    /// Lines before it.
+    line: usize,
     name: String,
     /// Stages (or images) that it is made of, the first is its base.
     from: Vec<String>,
@@ -72,6 +74,25 @@ pub(crate) fn may_ignore(text: &str, name: &str) -> bool {
     })
 }
 
+/// Whether it has an `ARG` of this name: such an argument is shown by `docker history`.
+pub(crate) fn declares(text: &str, name: &str) -> bool {
+    instructions(text).iter().any(|(_, line)| {
+        let mut words = line.split_whitespace();
+        let is_arg = words.next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"));
+        is_arg && words.any(|word| word.split('=').next() == Some(name))
+    })
+}
+
+/// The Dockerfile up to the end of the stage `target`, or all of it: the classic builder builds whatever stands before a stage.
+pub(crate) fn up_to(text: &str, target: Option<&str>) -> String {
+    let stages = stages(text);
+    let next = target.and_then(|name| stages.get(find(&stages, stages.len(), name)? + 1));
+    next.map_or_else(
+        || text.to_owned(),
+        |next| text.lines().take(next.line).map(|line| format!("{line}\n")).collect(),
+    )
+}
+
 /// The Dockerfile with one more stage, [`EXPORT`], which runs `command` for each of `stages`: with the folder `folder` of its shims copied to a
 /// folder of that stage's own number, and that number in the place of `{}`.
 pub(crate) fn with_export(text: &str, stages: &[Equipped], folder: &str, command: &[&str]) -> String {
@@ -107,7 +128,7 @@ fn inherited(stages: &[Stage], stage: usize) -> Option<String> {
 
 fn stages(text: &str) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
-    for line in instructions(text) {
+    for (at, line) in instructions(text) {
         let mut words = line.split_whitespace();
         let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
         let (flags, rest): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
@@ -117,7 +138,7 @@ fn stages(text: &str) -> Vec<Stage> {
                 _ => String::new(),
             };
             let base = rest.first().copied().unwrap_or_default().to_owned();
-            stages.push(Stage { name, from: vec![base], ..Stage::default() });
+            stages.push(Stage { line: at, name, from: vec![base], ..Stage::default() });
             continue;
         }
         let Some(stage) = stages.last_mut() else { continue };
@@ -151,16 +172,20 @@ fn shims_copied(words: &str) -> Option<String> {
     (sources.iter().any(is_shims) && is_plain).then(|| destination.trim_end_matches('/').to_owned())
 }
 
-/// Instructions, each on one line: comments and the bodies of here-documents left out, continued lines joined.
-fn instructions(text: &str) -> Vec<String> {
+/// Instructions, each on one line behind the number of lines before it: comments and the bodies of here-documents left out, continued
+/// lines joined.
+fn instructions(text: &str) -> Vec<(usize, String)> {
     let escape = escape(text);
     let mut instructions = Vec::new();
-    let mut lines = text.lines();
-    let mut begun = String::new();
-    while let Some(line) = lines.next() {
+    let mut lines = text.lines().enumerate();
+    let (mut first, mut begun) = (0, String::new());
+    while let Some((at, line)) = lines.next() {
         let line = line.trim();
         if line.starts_with('#') || line.is_empty() {
             continue;
+        }
+        if begun.is_empty() {
+            first = at;
         }
         match line.strip_suffix(escape) {
             Some(part) => {
@@ -170,13 +195,17 @@ fn instructions(text: &str) -> Vec<String> {
             None => {
                 begun.push_str(line);
                 for end in documents(&begun) {
-                    lines.by_ref().find(|line| line.trim_start_matches('\t') == end);
+                    // What has no end is no here-document.
+                    let mut ahead = lines.clone();
+                    if ahead.any(|(_, line)| line.trim_start_matches('\t') == end) {
+                        lines = ahead;
+                    }
                 }
-                instructions.push(std::mem::take(&mut begun));
+                instructions.push((first, std::mem::take(&mut begun)));
             }
         }
     }
-    instructions.push(begun);
+    instructions.push((first, begun));
     instructions
 }
 
@@ -271,6 +300,18 @@ mod tests {
                         COPY --chown=0:0 --from=0 [\"/s/f\",\"/0/\"]\nRUN [\"/0/c\",\"-o\",\"0.v\"]\n\
                         COPY --chown=0:0 --from=2 [\"/a b/f\",\"/2/\"]\nRUN [\"/2/c\",\"-o\",\"2.v\"]\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_stands_behind_a_target_is_left_out() {
+        let text = "ARG V\nFROM x AS a\nRUN <<E\nFROM no\nE\n# comment\nFROM `\n a AS b\nRUN c";
+        let text = text.replace('`', "\\");
+        let first = "ARG V\nFROM x AS a\nRUN <<E\nFROM no\nE\n# comment\n";
+        for (target, expected) in
+            [(Some("a"), first), (Some("0"), first), (Some("b"), &text), (Some("none"), &text), (None, &text)]
+        {
+            assert_eq!(up_to(&text, target), expected, "{target:?}");
+        }
     }
 
     #[test]

@@ -40,18 +40,18 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
             explanation.detail = Some(reason.detail).filter(|detail| !detail.is_empty());
         }
         Plan::HandOver { entry, reach } => {
-            explanation.plan = "serve".to_owned();
-            explanation.detail =
-                Some(format!("the build gets the cache by {}, at {reach:?}", entry.variables.join(" and ")));
+            explanation.plan = "hand-over".to_owned();
+            explanation.detail = Some(format!("{reach}, told by {}", entry.variables.join(" and ")));
         }
-        Plan::Carry { way, .. } => {
+        Plan::Carry { way, instead, .. } => {
             explanation.plan = "carry".to_owned();
             let out = match way {
                 Way::Stage => "a last stage",
                 Way::Log => "the log of a last stage",
             };
-            explanation.detail =
-                Some(format!("the build gets the cache in its context, and gives it back by {out}"));
+            explanation.reason = instead.as_ref().map(|reason| reason.code.name().to_owned());
+            let why = instead.map(|reason| format!(", since {}", reason.code.help())).unwrap_or_default();
+            explanation.detail = Some(format!("it gives back what it fetches by {out}{why}"));
         }
     }
     explanation

@@ -2,12 +2,15 @@
 //!
 //! The hand-over is one more entry in the value of the build argument `NO_PROXY`, which keeps the entries that the build would have had: those of the
 //! last `--build-arg` of that name in either case, else those of docker's configuration, else (podman and buildah, which hand the proxies of the
-//! environment on) those of the environment. A lower-case value that is there gets the same, since BuildKit takes
-//! whichever of both it meets first.
+//! environment on) those of the environment. The tool reads the variable for itself, too: where it has a proxy the entries of the
+//! environment stay as well. A lower-case value that is there gets the same, since BuildKit takes whichever of both it meets first.
 
 use std::ffi::OsString;
+use std::fmt;
 
-use crate::dockerfile::{Equipped, equipped};
+use vcache_store::public_url;
+
+use crate::dockerfile::{Equipped, declares, equipped};
 use crate::invocation::{Build, Tool};
 use crate::reason::{Code, Reason};
 
@@ -24,6 +27,8 @@ pub(crate) struct Situation {
     pub(crate) configured: Option<String>,
     /// `NO_PROXY` or `no_proxy` of the environment.
     pub(crate) environment: Option<String>,
+    /// The environment names a proxy.
+    pub(crate) has_proxy: bool,
     /// The text of the Dockerfile; none where it can't be read beforehand.
     pub(crate) dockerfile: Option<String>,
     /// The context has the shims.
@@ -89,6 +94,17 @@ pub(crate) enum Reach {
     HostNetwork,
     /// One is started where a build on this network of docker's finds it.
     Network(String),
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reach::Running(url) => write!(f, "from the server at {}", public_url(url)),
+            Reach::At(address) => write!(f, "from a server at {address}"),
+            Reach::HostNetwork => write!(f, "from a server on the host's network"),
+            Reach::Network(name) => write!(f, "from a server on docker's network {name}"),
+        }
+    }
 }
 
 const UPPER: &str = "NO_PROXY";
@@ -159,9 +175,11 @@ fn entry(tool: Tool, build: &Build, situation: &Situation) -> Result<Entry, Reas
         Tool::Docker => situation.configured.clone(),
         Tool::Podman | Tool::Buildah => situation.environment.clone(),
     };
-    let lower_case_is_set =
-        given.is_none() && of_tool().is_some() || build.arguments.iter().any(|(name, _)| name == LOWER);
-    let keep = given.or_else(of_tool).unwrap_or_default();
+    let lower_case_is_set = of_tool().is_some() || build.arguments.iter().any(|(name, _)| name == LOWER);
+    let mut keep = given.or_else(of_tool).unwrap_or_default();
+    if let Some(own) = situation.environment.as_deref().filter(|own| situation.has_proxy && keep != *own) {
+        keep = if keep.is_empty() { own.to_owned() } else { format!("{keep},{own}") };
+    }
     let dockerfile = situation.dockerfile.as_deref().ok_or(Reason::new(Code::Unread, ""))?;
     let upper_is_free = !declares(dockerfile, UPPER);
     let lower_is_free = !declares(dockerfile, LOWER);
@@ -204,16 +222,6 @@ fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reas
 fn given(build: &Build, situation: &Situation, name: &str) -> Option<String> {
     let (_, value) = build.arguments.iter().rfind(|(argument, _)| argument == name)?;
     value.clone().or_else(|| situation.environment.clone())
-}
-
-/// Whether a Dockerfile has an `ARG` of this name: such an argument is shown by `docker history`.
-fn declares(dockerfile: &str, name: &str) -> bool {
-    let joined = dockerfile.replace("\\\n", " ").replace("\\\r\n", " ");
-    joined.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        let is_arg = words.next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"));
-        is_arg && words.any(|word| word.split('=').next() == Some(name))
-    })
 }
 
 #[cfg(test)]
@@ -311,6 +319,7 @@ mod tests {
         let configured =
             Situation { configured: Some("c".into()), environment: Some("e".into()), ..situation() };
         let environment = Situation { environment: Some("e".into()), ..situation() };
+        let proxied = Situation { has_proxy: true, ..environment.clone() };
         for (line, around, variables, keep) in [
             ("docker build --network host .", &environment, &["NO_PROXY"][..], ""),
             ("docker build --network host .", &configured, &["NO_PROXY", "no_proxy"], "c"),
@@ -318,9 +327,17 @@ mod tests {
             (
                 "docker build --network host --build-arg NO_PROXY=a --build-arg NO_PROXY=b .",
                 &configured,
-                &["NO_PROXY"],
+                &["NO_PROXY", "no_proxy"],
                 "b",
             ),
+            ("docker build --network host .", &proxied, &["NO_PROXY"], "e"),
+            (
+                "buildah bud --network host --build-arg NO_PROXY=b .",
+                &proxied,
+                &["NO_PROXY", "no_proxy"],
+                "b,e",
+            ),
+            ("buildah bud --network host .", &proxied, &["NO_PROXY", "no_proxy"], "e"),
             (
                 "docker build --network host --build-arg no_proxy=a .",
                 &configured,
@@ -339,6 +356,12 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_is_shown() {
+        let shown = Reach::Running("http://:secret@h:1".into()).to_string();
+        assert!(shown.contains("http://h:1") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
     fn what_a_dockerfile_declares_is_not_used() {
         let with = |text: &str| Situation { dockerfile: Some(text.into()), ..situation() };
         let line = "docker build --network host .";
@@ -347,6 +370,10 @@ mod tests {
             ("arg NO_PROXY=x\n", &["no_proxy"]),
             ("# ARG NO_PROXY\nARG OTHER\nRUN echo ARG NO_PROXY\n", &["NO_PROXY"]),
             ("ARG a \\\n NO_PROXY\n", &["no_proxy"]),
+            ("ARG a \\\n# between\n NO_PROXY=x\n", &["no_proxy"]),
+            ("# escape=`\nARG a `\n NO_PROXY\n", &["no_proxy"]),
+            ("RUN x <<Y\nARG NO_PROXY\nY\n", &["NO_PROXY"]),
+            ("RUN x <<Y\nARG NO_PROXY\n", &["no_proxy"]),
         ] {
             assert_eq!(planned(line, &with(text)), handed(variables, "", Reach::HostNetwork), "{text}");
         }

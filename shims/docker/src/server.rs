@@ -31,8 +31,7 @@ impl Server {
     /// # Errors
     /// There is no `vcache`, or it does not come up; its own words are on stderr.
     pub(crate) fn start(host: &Host, listen: &str, image: Option<&str>) -> io::Result<Server> {
-        let vcache =
-            find(host).ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))?;
+        let vcache = find(host)?;
         let mut secret = [0; 16];
         rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty())?;
         let token = hex::encode(secret);
@@ -92,13 +91,17 @@ fn first_line(stdout: std::process::ChildStdout) -> Option<String> {
 }
 
 /// The `vcache` that belongs to us.
-pub(crate) fn find(host: &Host) -> Option<PathBuf> {
+///
+/// # Errors
+/// There is none.
+pub(crate) fn find(host: &Host) -> io::Result<PathBuf> {
     let own = std::fs::read_link("/proc/self/exe").ok();
     let folder = own.as_deref().and_then(Path::parent);
     let beside =
         folder.into_iter().flat_map(|folder| [folder.join("../../../bin/vcache"), folder.join("vcache")]);
     let in_path = host.path().into_iter().map(|folder| host.cwd().join(folder).join("vcache"));
-    beside.chain(in_path).find(|path| path.is_file() && File::open(path).is_ok())
+    let found = beside.chain(in_path).find(|path| path.is_file() && File::open(path).is_ok());
+    found.ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))
 }
 
 #[cfg(test)]

@@ -11,22 +11,29 @@ use crate::plan::Situation;
 
 /// Looks around, for this build.
 pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) -> Situation {
-    let env = |name: &str| host.env(name).map(|value| value.to_string_lossy().into_owned());
+    // As docker has it, what is empty is not set.
+    let env = |name: &str| {
+        host.env(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+    };
     let config = config(host);
     let text = |pointer: &str| Some(config.pointer(pointer)?.as_str()?.to_owned());
     let docker_host = env("DOCKER_HOST").filter(|host| !host.starts_with("unix:"));
     let context = env("DOCKER_CONTEXT").or_else(|| text("/currentContext")).filter(|name| name != "default");
+    let builder = env("BUILDX_BUILDER").filter(|name| name != "default");
     let elsewhere = docker_host
         .map(|host| format!("DOCKER_HOST={host}"))
         // A host that is named leaves no room for a context.
         .or_else(|| context.filter(|_| env("DOCKER_HOST").is_none()).map(|name| format!("context {name}")))
-        .or_else(|| env("BUILDX_BUILDER").map(|name| format!("BUILDX_BUILDER={name}")));
+        .or_else(|| builder.map(|name| format!("BUILDX_BUILDER={name}")));
     Situation {
         transport: settings.get("VCACHE_TRANSPORT").to_owned(),
         serve_address: settings.get("VCACHE_SERVE_ADDRESS").to_owned(),
         elsewhere: elsewhere.filter(|_| tool == Tool::Docker),
         configured: text("/proxies/default/noProxy").filter(|value| !value.is_empty()),
         environment: env("NO_PROXY").or_else(|| env("no_proxy")),
+        has_proxy: ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+            .iter()
+            .any(|name| env(name).is_some() || env(&name.to_ascii_lowercase()).is_some()),
         shims_are_staged: build
             .context
             .as_ref()

@@ -22,7 +22,7 @@ mod take;
 mod write;
 
 pub use take::{Loss, Report, import};
-pub use write::{Printed, write};
+pub use write::write;
 
 /// Bytes in a chunk.
 const CHUNK: usize = 3 << 10;

@@ -15,16 +15,7 @@ use crate::{Content, Entry, Error, Manifest, Progress};
 /// What a parcel may hold in memory.
 const HELD: usize = 1 << 20;
 
-/// What was printed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Printed {
-    /// Bytes of all lines.
-    pub bytes: u64,
-    /// Lines.
-    pub lines: u64,
-}
-
-/// Prints what the manifest lists.
+/// Prints what the manifest lists. Returns the bytes of all lines.
 ///
 /// # Errors
 /// As [`crate::write`]; what is printed by then is whole parcels, save for the last.
@@ -33,9 +24,9 @@ pub fn write(
     manifest: &Manifest,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Printed, Error> {
+) -> Result<u64, Error> {
     manifest.length()?;
-    let mut printer = Printer { out, printed: Printed::default() };
+    let mut printer = Printer { out, printed: 0 };
     let mut list = Packed::new();
     let mut encoder = compressor(&mut list)?;
     manifest.write(&mut encoder)?;
@@ -66,7 +57,7 @@ pub fn write(
 
 struct Printer<'a> {
     out: &'a mut dyn Write,
-    printed: Printed,
+    printed: u64,
 }
 
 impl Printer<'_> {
@@ -101,8 +92,7 @@ impl Printer<'_> {
     }
 
     fn line(&mut self, line: &str) -> Result<(), Error> {
-        self.printed.lines += 1;
-        self.printed.bytes += line.len() as u64 + 1;
+        self.printed += line.len() as u64 + 1;
         // In one write, so that lines of others don't come in between.
         self.out.write_all(format!("{line}\n").as_bytes()).map_err(Error::Write)
     }

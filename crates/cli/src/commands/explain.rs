@@ -118,6 +118,8 @@ fn render(facts: &Explanation) -> String {
         "passthrough" => "left to the real tool, and counted",
         "serve" => "answered from the cache, or fetched once and kept",
         "refuse" => "refused",
+        "hand-over" => "the build gets the cache from a server",
+        "carry" => "the build gets the cache in its context",
         other => other,
     };
     let mut rows = vec![("plan", meaning.to_owned())];

@@ -135,7 +135,7 @@ impl Export {
             progress.show(|| format!("exporting: {} of {}", units::size(at.done), units::size(at.total)));
         };
         match self.log {
-            true => log::write(store, manifest, out, &mut show).map(|printed| printed.bytes),
+            true => log::write(store, manifest, out, &mut show),
             false => vcache_archive::write(store, manifest, out, &mut show),
         }
     }
@@ -194,7 +194,7 @@ impl Facts {
     fn of(file: Option<PathBuf>, manifest: &Manifest, written: u64) -> Facts {
         let mut urls: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for entry in &manifest.records {
-            let url = entry.record.key.lines().next().unwrap_or_default().to_owned();
+            let url = entry.record.url().to_owned();
             urls.entry(entry.record.sha256).or_default().push(url);
         }
         let content = manifest.content.iter().map(|content| Content {

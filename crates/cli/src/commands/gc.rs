@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -79,7 +79,7 @@ impl Gc {
             None => Report::default(),
         };
         let facts = Facts::of(&report, self.dry_run);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let now = units::now().as_secs();
         output::facts(self.json, &facts, |facts| render(facts, now))?;
         if let Some(wanted) = self.max_size.filter(|&wanted| facts.remaining > wanted) {
             let (is, wanted) = (units::size(facts.remaining), units::size(wanted));

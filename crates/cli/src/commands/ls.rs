@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -80,7 +80,7 @@ impl Ls {
             let records = units::count(unreadable, "record");
             output::warn(format_args!("{records} can't be read; try: vcache verify"));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let now = units::now().as_secs();
         output::facts(self.json, &facts, |facts| render(facts, now))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use vcache_shim::{Component, Policy};
 
 use crate::context::Context;
 use crate::{process, shims};
@@ -52,7 +53,8 @@ impl Build {
             };
             env.push(("VCACHE_TRANSPORT".into(), name.into()));
         }
-        if matches!(context.settings.get("SONIC_VERSION_CACHE_METHOD"), "" | "none") {
+        let (policy, _) = Policy::new(&context.settings, Component("docker"));
+        if !(policy.read || policy.write) {
             env.push(("SONIC_VERSION_CACHE_METHOD".into(), "cache".into()));
         }
         if let Some(dir) = context.cache_dir() {
