@@ -131,7 +131,15 @@ fn decoder<R: io::BufRead>(input: R) -> io::Result<Decoder<'static, R>> {
 /// Sends pieces, then an empty one or an error. Nobody listens any more: that is the end as well.
 fn decompress(input: &mut (dyn Read + Send), queue: &SyncSender<io::Result<Vec<u8>>>) {
     let outcome = (|| {
-        let mut decoder = decoder(BufReader::with_capacity(BUFFER, input))?;
+        let mut input = BufReader::with_capacity(BUFFER, input);
+        let begin = input.fill_buf()?;
+        if !begin.starts_with(&MAGIC[..begin.len().min(MAGIC.len())]) {
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "it is no archive of vcache (a build log is one of chunks: --log)",
+            ));
+        }
+        let mut decoder = decoder(input)?;
         loop {
             let mut piece = Vec::with_capacity(BUFFER);
             (&mut decoder).take(BUFFER as u64).read_to_end(&mut piece)?;

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use anyhow::{Context as _, Result, bail};
 use vcache_remote::Address;
@@ -150,7 +151,9 @@ impl Context {
                 );
                 format!("the cache at {dir} can't be used; try: vcache doctor")
             })?;
-        opened.wrong.iter().for_each(output::warn);
+        // However often a command opens it.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| opened.wrong.iter().for_each(output::warn));
         Ok(opened.store)
     }
 

@@ -25,7 +25,7 @@ mod units;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vcache_shim::Host;
+use vcache_shim::{Chain, Host};
 
 fn main() -> ExitCode {
     let host = Host::from_process();
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(format_args!("{error:#}"));
+            output::error(Chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -33,15 +33,20 @@ impl Level {
     }
 }
 
-/// An error with its causes, as `what: why: why`.
+/// An error with its causes, as `what: why: why`. One that repeats what is said already (many libraries show their cause in themselves) is left out.
 pub struct Chain<'a>(pub &'a dyn std::error::Error);
 
 impl Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        write!(f, "{said}")?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let words = error.to_string();
+            if !said.ends_with(&words) {
+                write!(f, ": {words}")?;
+                said = words;
+            }
             cause = error.source();
         }
         Ok(())

@@ -103,7 +103,7 @@ impl Carrier<'_> {
             && let Err(e) = self.bring(&room)
             && is_wanted()
         {
-            self.messages.warn(format_args!("what the build has fetched is not in the cache: {e}"));
+            self.messages.warn(format_args!("not all that the build has fetched is in the cache: {e}"));
         }
         let freed = if is_wanted() { self.free(&room, &image) } else { Ok(()) };
         self.remove(&image);

@@ -101,7 +101,10 @@ pub(crate) fn find(host: &Host) -> io::Result<PathBuf> {
         folder.into_iter().flat_map(|folder| [folder.join("../../../bin/vcache"), folder.join("vcache")]);
     let in_path = host.path().into_iter().map(|folder| host.cwd().join(folder).join("vcache"));
     let found = beside.chain(in_path).find(|path| path.is_file() && File::open(path).is_ok());
-    found.ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))
+    // Without the way that led there, for messages.
+    found
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .ok_or_else(|| io::Error::other("there is no vcache beside the shims or in PATH"))
 }
 
 #[cfg(test)]

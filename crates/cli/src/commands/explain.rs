@@ -100,7 +100,7 @@ impl Explain {
 }
 
 /// True where pins or cache are asked for, for any component.
-fn is_configured(context: &Context) -> bool {
+pub(crate) fn is_configured(context: &Context) -> bool {
     let components = ["deb", "py2", "py3", "web", "git", "docker", "go"].map(Component);
     components.into_iter().any(|component| Policy::new(&context.settings, component).0.active())
 }

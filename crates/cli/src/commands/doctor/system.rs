@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use vcache_shim::Origin;
 use vcache_shim::mirrors::Mirrors;
+use vcache_shim::{Chain, Origin};
 
 use super::Check;
 use crate::commands::{config, stats};
@@ -77,7 +77,11 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     let advice = "correct the line, or remove it so that it is recorded anew";
     for folder in folders {
         let found = files::version_files(folder).unwrap_or_else(|error| {
-            checks.push(Check::fail("version files", format!("{error:#}"), "check its owner and mode"));
+            checks.push(Check::fail(
+                "version files",
+                Chain(error.as_ref()).to_string(),
+                "check its owner and mode",
+            ));
             Vec::new()
         });
         for file in found {
@@ -93,7 +97,7 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
                 Err(error) => {
                     checks.push(Check::fail(
                         "version files",
-                        format!("{error:#}"),
+                        Chain(error.as_ref()).to_string(),
                         "check its owner and mode",
                     ));
                 }

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
+use vcache_shim::Chain;
 use vcache_shim::host::FileId;
 use vcache_shim::links::{self, EXECUTABLE};
 use vcache_shim::real_tool::DIVERTED;
 
 use super::Check;
+use crate::commands::explain::is_configured;
 use crate::context::Context;
 use crate::shims::{self, Names};
 
@@ -18,7 +20,7 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
         Ok(found) => found,
         Err(error) => {
             let advice = "without it nothing is pinned or cached; run ./install.sh";
-            return vec![Check::fail(EXECUTABLE, format!("{error:#}"), advice)];
+            return vec![Check::fail(EXECUTABLE, Chain(error.as_ref()).to_string(), advice)];
         }
     };
     let path: Vec<PathBuf> = host.path().into_iter().map(|dir| host.cwd().join(dir)).collect();
@@ -27,7 +29,13 @@ pub(super) fn checks(context: &Context) -> Vec<Check> {
     let own = FileId::of(&executable).ok();
     let found: Vec<_> = names.iter().map(|name| (name, Found::new(name, &path, own))).collect();
     let hooked = found.iter().any(|(_, found)| !found.shims.is_empty());
-    if !hooked {
+    if !hooked && is_configured(context) {
+        checks.push(Check::warn(
+            "hooks",
+            "a cache is configured, but there are no shims in PATH, so only `vcache run` and `vcache image build` use it",
+            format!("put {} ahead in PATH, or see ./install.sh --divert", parent(&executable).display()),
+        ));
+    } else if !hooked {
         checks.push(Check::ok("hooks", "no shims in PATH; `vcache run` puts them there for its command"));
     }
     checks.extend(found.iter().map(|(name, found)| found.judge(name, hooked)));

@@ -15,9 +15,9 @@ const USUAL: &[&str] = &["Makefile", "buildinfo/versions", "vcache-versions"];
 pub(crate) struct ImageArgs {
     /// The image's name, as in `docker build -t NAME`
     pub(crate) name: String,
-    /// The folder that it is built from
-    #[arg(default_value = ".", value_name = "CONTEXT")]
-    folder: PathBuf,
+    /// The folder that it is built from [default: .]
+    #[arg(value_name = "CONTEXT")]
+    folder: Option<PathBuf>,
     /// Its Dockerfile; where a template FILE.j2 lies beside it that one counts [default: Dockerfile in CONTEXT]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -37,7 +37,10 @@ impl ImageArgs {
     pub(crate) fn parts(&self, context: &Context) -> Result<Parts> {
         let cwd = context.host.cwd();
         let settings = &context.settings;
-        let folder = cwd.join(&self.folder);
+        if self.folder.is_none() && cwd.join(&self.name).is_dir() {
+            bail!("{0}: that is a folder; name the image first: NAME {0}", self.name);
+        }
+        let folder = cwd.join(self.folder.as_deref().unwrap_or(Path::new(".")));
         let folder =
             folder.canonicalize().with_context(|| format!("{}: no such folder", folder.display()))?;
         let mut files = vec![self.dockerfile(cwd, &folder)?];
