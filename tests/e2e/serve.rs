@@ -290,20 +290,29 @@ fn what_is_put_goes_on_to_the_upstream_and_is_found_there() {
     let sandbox = vcache_testkit::Sandbox::new();
     let origin = vcache_testkit::Origin::start();
     let url = format!("{}/s9000/a", origin.url());
-    let call = |argv: &[&str], machine: &str| {
+    let call = |argv: &[&str], machine: &str, front: &Serve| {
         let remote = format!("{}#trusted", front.url);
         let run =
             sandbox.shim(argv).env("VCACHE_DIR", sandbox.root().join(machine)).env("VCACHE_REMOTE", remote);
-        run.env("SONIC_VERSION_CONTROL_COMPONENTS", "none").finish().expect_code(0).clone()
+        run.env("SONIC_VERSION_CONTROL_COMPONENTS", "none").finish()
     };
-    call(&["wget", "-q", &url], "a");
-    call(&[bin_dir().join("vcache").to_str().unwrap(), "flush"], "a");
-    let name = sha256_hex(&origin.content("/s9000/a"));
+    call(&["wget", "-q", &url], "a", &front).expect_code(0);
+    call(&[bin_dir().join("vcache").to_str().unwrap(), "flush"], "a", &front).expect_code(0);
+    let bytes = origin.content("/s9000/a");
     let begin = Instant::now();
-    while upstream.status(&format!("/cas/{name}"), &["-o", "/dev/null"]) != 200 {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it does not arrive behind");
-        std::thread::sleep(Duration::from_millis(50));
+    for path in [format!("/cas/{}", sha256_hex(&bytes)), format!("/ac/{}", sha256_hex(url.as_bytes()))] {
+        while upstream.status(&path, &["-o", "/dev/null"]) != 200 {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{path} does not arrive behind");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
+    // Without the origin, and without a pin: by a front that has nothing of its own, if it trusts what is behind it.
+    drop(origin);
+    let doubtful = Serve::start(&["--upstream", &upstream.url]);
+    call(&["wget", "-q", "-t1", "-O", "b", &url], "b", &doubtful).expect_code(4);
+    let fresh = Serve::start(&["--upstream", &format!("{}#trusted", upstream.url)]);
+    call(&["wget", "-q", "-t1", "-O", "b", &url], "b", &fresh).expect_code(0);
+    assert_eq!(fs::read(sandbox.work().join("b")).unwrap(), *bytes);
 }
 
 /// Large content goes out of its file past the HTTP layer, small content out of memory: on one connection each must follow the other whole.

@@ -14,7 +14,7 @@ use once_cell::sync::OnceCell;
 use tokio::runtime::{self, Runtime};
 use vcache_remote::wire::{Entry, LARGEST_ENTRY, alias_name};
 use vcache_remote::{Address, Cloud, Location};
-use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
+use vcache_store::{Blob, Incoming, Key, Kind, Record, Sha256Id, Tier, TierError};
 
 use crate::stream::{Arriving, SendError, send};
 use crate::trouble::{Trouble, hint, is_about_the_bucket, said};
@@ -118,8 +118,8 @@ impl Tier for Bucket {
         !self.address.read_only
     }
 
-    fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
-        Ok(self.entry(&key.name())?.and_then(|entry| entry.record_of(key)))
+    fn record_named(&self, name: &str) -> Result<Option<(Kind, Record)>, TierError> {
+        Ok(self.entry(name)?.and_then(Entry::into_record))
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {

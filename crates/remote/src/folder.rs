@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
+use vcache_store::{Blob, Incoming, Key, Kind, Record, Sha256Id, Tier, TierError};
 
 use crate::address::Address;
 use crate::wire::{Entry, LARGEST_ENTRY, alias_name};
@@ -122,8 +122,8 @@ impl Tier for Folder {
         !self.address.read_only
     }
 
-    fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
-        Ok(self.entry(&key.name())?.and_then(|entry| entry.record_of(key)))
+    fn record_named(&self, name: &str) -> Result<Option<(Kind, Record)>, TierError> {
+        Ok(self.entry(name)?.and_then(Entry::into_record))
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {

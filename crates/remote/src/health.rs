@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
+use vcache_store::{Blob, Incoming, Key, Kind, Record, Sha256Id, Tier, TierError};
 
 /// This many failures in a row.
 const DROPPED_AFTER: u64 = 3;
@@ -147,8 +147,8 @@ impl Tier for Watched {
         self.tier.is_written()
     }
 
-    fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
-        self.ask(None, |tier| tier.record(key)).inspect(|_| self.worked())
+    fn record_named(&self, name: &str) -> Result<Option<(Kind, Record)>, TierError> {
+        self.ask(None, |tier| tier.record_named(name)).inspect(|_| self.worked())
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {
@@ -223,7 +223,7 @@ mod tests {
         fn is_written(&self) -> bool {
             false
         }
-        fn record(&self, _: &Key) -> Result<Option<Record>, TierError> {
+        fn record_named(&self, _: &str) -> Result<Option<(Kind, Record)>, TierError> {
             self.answer(None)
         }
         fn alias(&self, _: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::{Method, StatusCode, redirect};
-use vcache_store::{Blob, Incoming, Key, Record, Sha256Id, Tier, TierError};
+use vcache_store::{Blob, Incoming, Key, Kind, Record, Sha256Id, Tier, TierError};
 
 use crate::address::{Address, Location};
 use crate::credentials::{Credentials, Secret};
@@ -164,8 +164,8 @@ impl Tier for Http {
         !self.address.read_only
     }
 
-    fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
-        Ok(self.entry(&key.name())?.and_then(|entry| entry.record_of(key)))
+    fn record_named(&self, name: &str) -> Result<Option<(Kind, Record)>, TierError> {
+        Ok(self.entry(name)?.and_then(Entry::into_record))
     }
 
     fn alias(&self, md5: &[u8; 16]) -> Result<Option<Sha256Id>, TierError> {

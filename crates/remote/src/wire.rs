@@ -107,11 +107,11 @@ impl Entry {
         }
     }
 
-    /// The record, if it is that of `key`.
-    pub fn record_of(self, key: &Key) -> Option<Record> {
+    /// The record, if it is one.
+    pub fn into_record(self) -> Option<(Kind, Record)> {
         match self {
-            Entry::Record(kind, record) if kind == key.kind() && record.key == key.text() => Some(record),
-            _ => None,
+            Entry::Record(kind, record) => Some((kind, record)),
+            Entry::Alias(..) => None,
         }
     }
 

@@ -31,12 +31,13 @@ pub(crate) fn get(shared: &Shared, name: &str, with_body: bool) -> Answer {
 }
 
 fn entry(store: &Store, name: &str) -> Result<Option<Entry>, vcache_store::Error> {
-    if let Some((kind, record)) = store.lookup_named(name)? {
-        let there = store.find(&record.sha256.into())?.is_some_and(|blob| blob.size() == record.size);
-        return Ok(there.then(|| Entry::record(&Key::of_text(kind, &record.key), &record)));
+    if let Some(md5) = alias_of(name) {
+        return Ok(store.find(&Digest::Md5(md5))?.map(|blob| Entry::Alias(blob.id(), blob.size())));
     }
-    let Some(md5) = alias_of(name) else { return Ok(None) };
-    Ok(store.find(&Digest::Md5(md5))?.map(|blob| Entry::Alias(blob.id(), blob.size())))
+    let own = store.lookup_named(name)?;
+    let Some((kind, record)) = own.or_else(|| store.lookup_named_in_tiers(name)) else { return Ok(None) };
+    let there = store.find(&record.sha256.into())?.is_some_and(|blob| blob.size() == record.size);
+    Ok(there.then(|| Entry::record(&Key::of_text(kind, &record.key), &record)))
 }
 
 /// PUT.

@@ -44,6 +44,7 @@ mod warm;
 use std::sync::Arc;
 use std::time::Instant;
 
+use vcache_shim::Chain;
 use vcache_store::Store;
 
 pub use crate::auth::{Token, TokenError};
@@ -67,6 +68,8 @@ pub struct Config {
     pub image: Option<String>,
     /// A look into the store may take long: it has lower layers or tiers.
     pub slow_store: bool,
+    /// What is told of trouble with tiers.
+    pub tell: fn(&str),
 }
 
 /// What all connections share.
@@ -78,6 +81,7 @@ struct Shared {
     read_only: bool,
     image: Option<String>,
     slow_store: bool,
+    tell: fn(&str),
     budget: budget::Budget,
     upstream: upstream::Upstream,
     counts: counts::Counts,
@@ -90,6 +94,13 @@ impl Shared {
     /// A look into the store. The own directory answers in microseconds; what lies behind it may not, and then other
     /// connections of this thread go on in another one.
     fn look<T>(&self, look: impl FnOnce(&Store) -> T) -> T {
-        if self.slow_store { tokio::task::block_in_place(|| look(&self.store)) } else { look(&self.store) }
+        if !self.slow_store {
+            return look(&self.store);
+        }
+        let found = tokio::task::block_in_place(|| look(&self.store));
+        for trouble in self.store.tier_troubles() {
+            (self.tell)(&Chain(&trouble).to_string());
+        }
+        found
     }
 }

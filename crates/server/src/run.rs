@@ -84,12 +84,13 @@ impl Server {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let bound = runtime.block_on(Bound::open(&config.listen, config.token.is_some()))?;
         let shared = Shared {
-            upstream: Upstream::new(&store),
+            upstream: Upstream::new(&store, config.tell),
             store,
             token: config.token,
             read_only: config.read_only,
             image: config.image,
             slow_store: config.slow_store,
+            tell: config.tell,
             budget,
             counts: Default::default(),
             measured: Default::default(),

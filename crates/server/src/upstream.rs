@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use vcache_remote::flush;
+use vcache_shim::Chain;
 use vcache_store::Store;
 
 /// Wakes the thread; nothing where there is no tier to write to.
@@ -14,7 +15,7 @@ pub(crate) struct Upstream(Option<SyncSender<()>>);
 
 impl Upstream {
     /// Starts the thread, and begins with what an earlier server has left.
-    pub(crate) fn new(store: &Arc<Store>) -> Upstream {
+    pub(crate) fn new(store: &Arc<Store>, tell: fn(&str)) -> Upstream {
         if !store.tiers().iter().any(|tier| tier.is_written()) {
             return Upstream(None);
         }
@@ -22,9 +23,17 @@ impl Upstream {
         let (wake, woken) = sync_channel(1);
         let store = Arc::clone(store);
         let started = std::thread::Builder::new().spawn(move || {
+            let mut told = String::new();
             while woken.recv().is_ok() {
                 // Someone else of this user may be at it: then ours is sent with theirs.
-                let _ = flush(&store, Duration::ZERO, &mut |_| {}, &mut |_, _| {});
+                let flushed = flush(&store, Duration::ZERO, &mut |_| {}, &mut |_, _| {});
+                let failed = flushed.map_or_else(|error| vec![error], |flushed| flushed.failed);
+                // One for all, and once: each has the same reason, as a rule.
+                let trouble = failed.first().map(|error| Chain(error).to_string()).unwrap_or_default();
+                if !trouble.is_empty() && trouble != told {
+                    tell(&format!("{trouble}; what clients put waits to be sent"));
+                }
+                told = trouble;
             }
         });
         let upstream = Upstream(started.is_ok().then_some(wake));

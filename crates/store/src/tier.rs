@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use crate::blob::Blob;
-use crate::key::Key;
+use crate::key::{Key, Kind};
 use crate::open::Keeping;
 use crate::{Digest, Error, Record, Sha256Id, Store};
 
@@ -44,11 +44,20 @@ pub trait Tier: Debug + Send + Sync {
     /// Whether anything is to be put there.
     fn is_written(&self) -> bool;
 
-    /// The record of a key; its text is the key's.
+    /// What it has as the record whose key has this name (64 hex digits), and its kind.
     ///
     /// # Errors
     /// The tier could not be asked, or its answer makes no sense.
-    fn record(&self, key: &Key) -> Result<Option<Record>, TierError>;
+    fn record_named(&self, name: &str) -> Result<Option<(Kind, Record)>, TierError>;
+
+    /// The record of a key; its text is the key's.
+    ///
+    /// # Errors
+    /// As [`Self::record_named`].
+    fn record(&self, key: &Key) -> Result<Option<Record>, TierError> {
+        let found = self.record_named(&key.name())?;
+        Ok(found.filter(|(kind, record)| is_of(key, *kind, record)).map(|(_, record)| record))
+    }
 
     /// The content that it says an md5 means.
     ///
@@ -93,6 +102,10 @@ pub trait Tier: Debug + Send + Sync {
     fn blame(&self, id: &Sha256Id);
 }
 
+fn is_of(key: &Key, kind: Kind, record: &Record) -> bool {
+    kind == key.kind() && record.key == key.text()
+}
+
 impl Store {
     /// The tiers behind the cache directories, in the order in which they are asked.
     pub fn tiers(&self) -> &[Arc<dyn Tier>] {
@@ -125,13 +138,24 @@ impl Store {
     pub(crate) fn record_in_tiers(&self, key: &Key, content: Option<Sha256Id>) -> Option<Record> {
         let believed = |record: &Record| content.is_none_or(|id| record.sha256 == id);
         let tiers = self.tiers.iter().filter(|tier| content.is_some() || tier.is_trusted());
-        let record = tiers
-            .filter_map(|tier| self.of_tier(tier.as_ref(), tier.record(key)))
-            .find(|record| record.key == key.text() && believed(record))?;
+        let record = tiers.filter_map(|tier| self.of_tier(tier.as_ref(), tier.record(key))).find(believed)?;
         if self.keeping == Keeping::Here {
             let _ = self.put_record(key, &record);
         }
         Some(record)
+    }
+
+    /// The record whose key has this name, as a tier has it whose records are believed: how a peer asks, who sends no text. It is kept here
+    /// as well where that is done.
+    pub fn lookup_named_in_tiers(&self, name: &str) -> Option<(Kind, Record)> {
+        let tiers = self.tiers.iter().filter(|tier| tier.is_trusted());
+        let found = tiers.filter_map(|tier| self.of_tier(tier.as_ref(), tier.record_named(name)));
+        let key = |(kind, record): &(Kind, Record)| Key::of_text(*kind, &record.key);
+        let found = found.into_iter().find(|found| key(found).name() == name)?;
+        if self.keeping == Keeping::Here {
+            let _ = self.put_record(&key(&found), &found.1);
+        }
+        Some(found)
     }
 
     /// Content that the pin of a request for `key` means, where tiers have it under another name than its digest: by what their records

@@ -24,8 +24,9 @@ use vcache_shim::{Host, Messages};
 use crate::children::{last_words, output, pipeline, succeeded};
 use crate::context::ContextCopy;
 use crate::dockerfile::{EXPORT, Equipped, SHIMS, begins_with_shims, may_ignore, up_to, with_export};
+use crate::entry::build_args;
 use crate::invocation::{Build, Call, Tool, parse};
-use crate::plan::{Way, build_args};
+use crate::plan::Way;
 use crate::reason::{Code, Reason};
 use crate::table::Meaning;
 use crate::{server, surroundings};
@@ -91,13 +92,16 @@ impl Carrier<'_> {
             self.messages
                 .info(format_args!("{}: the build gets the cache in its context", reason.code.help()));
         }
+        let is_wanted = || deferral.noted().is_none();
+        if !is_wanted() {
+            return Ok(End::Status(0));
+        }
         let image = format!("{}:built", room.name);
         let end = self.image(&room, &image).map_err(not_carried)?;
         if end != End::Status(0) {
             self.messages.info("what the failed build has fetched is not kept");
             return Ok(end);
         }
-        let is_wanted = || deferral.noted().is_none();
         if self.brings
             && is_wanted()
             && let Err(e) = self.bring(&room)
@@ -303,7 +307,9 @@ impl Room {
         let inside = || {
             let folder = self.dockerfile.parent()?.canonicalize().ok()?;
             let below = folder.strip_prefix(self.context.canonicalize().ok()?).ok()?.to_owned();
+            // A link in the context may lead out of it by a way that the copy does not have.
             Some(self.copy.path().join(below).join(self.dockerfile.file_name()?))
+                .filter(|path| path.is_file())
         };
         inside().unwrap_or_else(|| self.dockerfile.clone())
     }

@@ -113,15 +113,14 @@ fn make(from: &Path, to: &Path, reserved: &str) -> io::Result<()> {
         let kind = entry.file_type().map_err(at(&path))?;
         if kind.is_dir() {
             make(&path, &target, reserved)?;
-        } else if kind.is_file() || kind.is_symlink() {
+        } else {
             fs::hard_link(&path, &target).or_else(|_| copy(&path, &target)).map_err(at(&path))?;
         }
-        // docker takes sockets and devices from no context.
     }
     like(&File::open(to).map_err(at(to))?, &from.metadata().map_err(at(from))?).map_err(at(to))
 }
 
-/// Of a file or a symbolic link.
+/// Of a file or a symbolic link. Pipes, sockets and devices are taken along by a link, or not at all.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let metadata = from.symlink_metadata()?;
     if metadata.is_symlink() {
@@ -129,6 +128,9 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         let modified = Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() };
         let times = Timestamps { last_access: modified, last_modification: modified };
         return Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?);
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("no file, and no link to it can be made"));
     }
     fs::copy(from, to)?;
     like(&File::open(to)?, &metadata)
@@ -213,6 +215,7 @@ mod tests {
         fs::set_permissions(at("a/b/file"), Permissions::from_mode(0o751)).unwrap();
         fs::set_permissions(at("a"), Permissions::from_mode(0o1570)).unwrap();
         symlink("nowhere", at("link")).unwrap();
+        rustix::fs::mknodat(CWD, at("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         age(&at("a"));
         let made = world.copied(&[world.root.path()]).unwrap();
         let metadata = |path: PathBuf| path.metadata().unwrap();
@@ -222,6 +225,11 @@ mod tests {
         assert_eq!(fs::read_link(made.path().join("link")).unwrap(), Path::new("nowhere"));
         let link = |path: &Path| path.join("link").symlink_metadata().unwrap();
         assert_eq!(link(made.path()).mtime_nsec(), link(&world.context).mtime_nsec());
+        assert_eq!(
+            metadata(made.path().join("fifo")).file_type(),
+            metadata(at("fifo")).file_type(),
+            "a pipe is taken along"
+        );
         assert_eq!(metadata(made.aside("")).mode() & 0o777, 0o700);
         drop(made);
         assert_eq!(world.root.path().read_dir().unwrap().count(), 1);

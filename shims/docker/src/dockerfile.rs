@@ -74,12 +74,19 @@ pub(crate) fn may_ignore(text: &str, name: &str) -> bool {
     })
 }
 
-/// Whether it has an `ARG` of this name: such an argument is shown by `docker history`.
-pub(crate) fn declares(text: &str, name: &str) -> bool {
+/// Whether the image that it makes may show the value of a build argument: where an instruction names it, save in a command that is run, and where
+/// the name of an `ARG` is made of variables.
+pub(crate) fn may_show(text: &str, name: &str) -> bool {
     instructions(text).iter().any(|(_, line)| {
+        let line = line.replace(['"', '\'', '\\'], "");
         let mut words = line.split_whitespace();
-        let is_arg = words.next().is_some_and(|word| word.eq_ignore_ascii_case("ARG"));
-        is_arg && words.any(|word| word.split('=').next() == Some(name))
+        let mut instruction = words.next().unwrap_or_default().to_ascii_uppercase();
+        if instruction == "ONBUILD" {
+            instruction = words.next().unwrap_or_default().to_ascii_uppercase();
+        }
+        let is_named = || line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+        let mut is_made = || words.any(|word| word.split('=').next().is_some_and(|name| name.contains('$')));
+        instruction != "RUN" && is_named() || instruction == "ARG" && is_made()
     })
 }
 
@@ -180,17 +187,17 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
     let mut lines = text.lines().enumerate();
     let (mut first, mut begun) = (0, String::new());
     while let Some((at, line)) = lines.next() {
-        let line = line.trim();
-        if line.starts_with('#') || line.is_empty() {
+        if line.trim_start().starts_with('#') || line.trim().is_empty() {
             continue;
         }
+        // Blanks before a line that goes on with another one belong to it.
+        let line = if begun.is_empty() { line.trim() } else { line.trim_end() };
         if begun.is_empty() {
             first = at;
         }
         match line.strip_suffix(escape) {
             Some(part) => {
                 begun.push_str(part);
-                begun.push(' ');
             }
             None => {
                 begun.push_str(line);

@@ -4,6 +4,7 @@
 //! `build-using-dockerfile` are builds. Words are counted from the one behind the tool's name.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use vcache_argv::{Item, Kind, Opt, Spelling, scan};
 
@@ -35,6 +36,10 @@ pub(crate) struct Build {
     pub(crate) globals: Vec<OsString>,
     /// An option leads to another daemon: as typed.
     pub(crate) elsewhere: Option<String>,
+    /// `--host`.
+    pub(crate) daemon: Option<String>,
+    /// `--config`: the folder of docker's configuration.
+    pub(crate) config: Option<PathBuf>,
     /// Where one more option can be put, behind all others that are given by then.
     pub(crate) insert_at: usize,
     /// `--build-arg`, in order: the name, and the value where one is given.
@@ -88,17 +93,23 @@ impl Tool {
 /// Reads the words behind the tool's name.
 pub(crate) fn parse(tool: Tool, words: &[OsString]) -> Call {
     let global = scan(&GLOBAL, words);
-    let mut elsewhere = None;
+    let mut build = Build::default();
     for item in &global.items {
         match &item.kind {
             Kind::Positional(_) => {
                 let (globals, rest) = words.split_at(item.at);
                 let Some(count) = tool.build_words(rest) else { return Call::Other };
-                let build = Build { globals: globals.to_vec(), elsewhere, ..Build::default() };
+                build.globals = globals.to_vec();
                 return build_options(tool, build, item.at + count, &rest[count..]);
             }
             Kind::Option { opt, value, .. } if opt.meaning == Meaning::Elsewhere => {
-                elsewhere = elsewhere_by(opt.long, value.as_deref());
+                build.elsewhere = elsewhere_by(opt.long, value.as_deref());
+                if opt.long == "host" {
+                    build.daemon = value.as_deref().map(|value| value.to_string_lossy().into_owned());
+                }
+            }
+            Kind::Option { opt, value, .. } if opt.long == "config" => {
+                build.config = value.as_deref().map(PathBuf::from);
             }
             Kind::Option { opt, .. } if matches!(opt.long, "help" | "version") => return Call::Other,
             Kind::Option { .. } => {}
@@ -291,6 +302,7 @@ mod tests {
              --build-arg NO_PROXY --network=host ctx",
         );
         assert_eq!(got.globals, ["--config", "/c"]);
+        assert_eq!(got.config.as_deref(), Some(std::path::Path::new("/c")));
         assert_eq!((got.tags, got.network.as_deref()), (vec!["img:1".into(), "img:2".into()], Some("host")));
         assert_eq!(got.result.as_deref(), Some("--quiet"));
         assert_eq!((got.file.unwrap(), got.context.unwrap()), ("D/Dockerfile".into(), "ctx".into()));

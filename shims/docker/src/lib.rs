@@ -18,6 +18,7 @@ mod carry;
 mod children;
 mod context;
 mod dockerfile;
+mod entry;
 mod explain;
 mod invocation;
 mod network;

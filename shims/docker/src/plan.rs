@@ -1,16 +1,11 @@
 //! What is done about an image build. Pure and total.
-//!
-//! The hand-over is one more entry in the value of the build argument `NO_PROXY`, which keeps the entries that the build would have had: those of the
-//! last `--build-arg` of that name in either case, else those of docker's configuration, else (podman and buildah, which hand the proxies of the
-//! environment on) those of the environment. The tool reads the variable for itself, too: where it has a proxy the entries of the
-//! environment stay as well. A lower-case value that is there gets the same, since BuildKit takes whichever of both it meets first.
 
-use std::ffi::OsString;
 use std::fmt;
 
 use vcache_store::public_url;
 
-use crate::dockerfile::{Equipped, declares, equipped};
+use crate::dockerfile::{Equipped, equipped};
+use crate::entry::{Entry, entry};
 use crate::invocation::{Build, Tool};
 use crate::reason::{Code, Reason};
 
@@ -23,7 +18,7 @@ pub(crate) struct Situation {
     pub(crate) serve_address: String,
     /// `DOCKER_HOST` or a context that leads elsewhere.
     pub(crate) elsewhere: Option<String>,
-    /// `proxies.default.noProxy` of docker's configuration.
+    /// `noProxy` of the proxies in docker's configuration that count for this daemon.
     pub(crate) configured: Option<String>,
     /// `NO_PROXY` or `no_proxy` of the environment.
     pub(crate) environment: Option<String>,
@@ -60,20 +55,6 @@ pub(crate) enum Plan {
     },
 }
 
-/// Build arguments that the hand-over travels in.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Entry {
-    /// The variables to be set, all to the same.
-    pub(crate) variables: Vec<&'static str>,
-    /// Their entries so far, separated by commas; may be empty.
-    pub(crate) keep: String,
-}
-
-/// The options that hand variables of the tool's own environment to a build.
-pub(crate) fn build_args(variables: &[&str]) -> impl Iterator<Item = OsString> {
-    variables.iter().flat_map(|name| [OsString::from("--build-arg"), (*name).into()])
-}
-
 /// How what a build has fetched comes out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
@@ -106,9 +87,6 @@ impl fmt::Display for Reach {
         }
     }
 }
-
-const UPPER: &str = "NO_PROXY";
-const LOWER: &str = "no_proxy";
 
 /// Decides.
 pub(crate) fn plan(tool: Tool, build: &Build, situation: &Situation) -> Plan {
@@ -169,29 +147,6 @@ fn carry(
     Ok(Plan::Carry { entry, way, stages, instead })
 }
 
-fn entry(tool: Tool, build: &Build, situation: &Situation) -> Result<Entry, Reason> {
-    let given = given(build, situation, UPPER).or_else(|| given(build, situation, LOWER));
-    let of_tool = || match tool {
-        Tool::Docker => situation.configured.clone(),
-        Tool::Podman | Tool::Buildah => situation.environment.clone(),
-    };
-    let lower_case_is_set = of_tool().is_some() || build.arguments.iter().any(|(name, _)| name == LOWER);
-    let mut keep = given.or_else(of_tool).unwrap_or_default();
-    if let Some(own) = situation.environment.as_deref().filter(|own| situation.has_proxy && keep != *own) {
-        keep = if keep.is_empty() { own.to_owned() } else { format!("{keep},{own}") };
-    }
-    let dockerfile = situation.dockerfile.as_deref().ok_or(Reason::new(Code::Unread, ""))?;
-    let upper_is_free = !declares(dockerfile, UPPER);
-    let lower_is_free = !declares(dockerfile, LOWER);
-    let variables = match (upper_is_free, lower_is_free, lower_case_is_set) {
-        (true, _, false) => vec![UPPER],
-        (true, true, true) => vec![UPPER, LOWER],
-        (false, true, false) if build.arguments.iter().all(|(name, _)| name != UPPER) => vec![LOWER],
-        _ => return Err(Reason::new(Code::Declared, "")),
-    };
-    Ok(Entry { variables, keep })
-}
-
 fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reason> {
     let network = build.network.as_deref().unwrap_or("default");
     if network == "none" {
@@ -216,12 +171,6 @@ fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reas
             format!("--network {name}; use --network host, or set VCACHE_SERVE_ADDRESS"),
         )),
     }
-}
-
-/// The value of the last `--build-arg` of this name; without `=` it is the environment's.
-fn given(build: &Build, situation: &Situation, name: &str) -> Option<String> {
-    let (_, value) = build.arguments.iter().rfind(|(argument, _)| argument == name)?;
-    value.clone().or_else(|| situation.environment.clone())
 }
 
 #[cfg(test)]
@@ -315,78 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_the_build_would_have_had_are_kept() {
-        let configured =
-            Situation { configured: Some("c".into()), environment: Some("e".into()), ..situation() };
-        let environment = Situation { environment: Some("e".into()), ..situation() };
-        let proxied = Situation { has_proxy: true, ..environment.clone() };
-        for (line, around, variables, keep) in [
-            ("docker build --network host .", &environment, &["NO_PROXY"][..], ""),
-            ("docker build --network host .", &configured, &["NO_PROXY", "no_proxy"], "c"),
-            ("buildah bud --network host .", &environment, &["NO_PROXY", "no_proxy"], "e"),
-            (
-                "docker build --network host --build-arg NO_PROXY=a --build-arg NO_PROXY=b .",
-                &configured,
-                &["NO_PROXY", "no_proxy"],
-                "b",
-            ),
-            ("docker build --network host .", &proxied, &["NO_PROXY"], "e"),
-            (
-                "buildah bud --network host --build-arg NO_PROXY=b .",
-                &proxied,
-                &["NO_PROXY", "no_proxy"],
-                "b,e",
-            ),
-            ("buildah bud --network host .", &proxied, &["NO_PROXY", "no_proxy"], "e"),
-            (
-                "docker build --network host --build-arg no_proxy=a .",
-                &configured,
-                &["NO_PROXY", "no_proxy"],
-                "a",
-            ),
-            (
-                "docker build --network host --build-arg no_proxy .",
-                &environment,
-                &["NO_PROXY", "no_proxy"],
-                "e",
-            ),
-        ] {
-            assert_eq!(planned(line, around), handed(variables, keep, Reach::HostNetwork), "{line}");
-        }
-    }
-
-    #[test]
     fn no_secret_is_shown() {
         let shown = Reach::Running("http://:secret@h:1".into()).to_string();
         assert!(shown.contains("http://h:1") && !shown.contains("secret"), "{shown}");
-    }
-
-    #[test]
-    fn what_a_dockerfile_declares_is_not_used() {
-        let with = |text: &str| Situation { dockerfile: Some(text.into()), ..situation() };
-        let line = "docker build --network host .";
-        for (text, variables) in [
-            ("ARG no_proxy\n", &["NO_PROXY"][..]),
-            ("arg NO_PROXY=x\n", &["no_proxy"]),
-            ("# ARG NO_PROXY\nARG OTHER\nRUN echo ARG NO_PROXY\n", &["NO_PROXY"]),
-            ("ARG a \\\n NO_PROXY\n", &["no_proxy"]),
-            ("ARG a \\\n# between\n NO_PROXY=x\n", &["no_proxy"]),
-            ("# escape=`\nARG a `\n NO_PROXY\n", &["no_proxy"]),
-            ("RUN x <<Y\nARG NO_PROXY\nY\n", &["NO_PROXY"]),
-            ("RUN x <<Y\nARG NO_PROXY\n", &["no_proxy"]),
-        ] {
-            assert_eq!(planned(line, &with(text)), handed(variables, "", Reach::HostNetwork), "{text}");
-        }
-        let both = with("ARG NO_PROXY\nARG no_proxy\n");
-        for (line, around) in [
-            (line, &both),
-            ("docker build --network host --build-arg no_proxy=a .", &with("ARG no_proxy\n")),
-            ("docker build --network host --build-arg NO_PROXY=a .", &with("ARG NO_PROXY\n")),
-        ] {
-            assert!(
-                matches!(planned(line, around), Plan::Passthrough(reason) if reason.code == Code::Declared),
-                "{line}"
-            );
-        }
     }
 }

@@ -51,7 +51,7 @@ codes! {
     Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names none of `serve`, `stage`, `log`";
     NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected, another one than the container's that starts the build)";
     Elsewhere, "build-elsewhere", "image build: on another machine (`-H`, `DOCKER_HOST`, a context); name a server with `VCACHE_SERVE_ADDRESS`";
-    Declared, "build-declared", "image build: the Dockerfile declares `ARG NO_PROXY`, so the token would show in the history";
+    Declared, "build-declared", "image build: the Dockerfile names NO_PROXY and no_proxy (`ARG`, `ENV`, ...), so the token would show in the image";
     Unread, "build-unread", "image build: the Dockerfile can't be read beforehand (it is missing, or comes from standard input or a URL)";
     NoServer, "build-no-server", "image build: `vcache serve` can't be started";
     ServeOnly, "build-serve-only", "image build: only by `serve`, since `stage` and `log` need docker, a context with `shims`, `COPY shims FOLDER` and an image with a name (no `-o`, `--push`, `-q`, `--iidfile`, ...)";

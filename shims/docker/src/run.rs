@@ -11,9 +11,10 @@ use vcache_shim::{Host, Level, Messages, Policy, Settings, settings};
 
 use crate::COMPONENT;
 use crate::carry::Carrier;
+use crate::entry::{self, Entry};
 use crate::invocation::{Build, Call, Tool, parse};
 use crate::network;
-use crate::plan::{self, Entry, Plan, Reach, plan};
+use crate::plan::{self, Plan, Reach, plan};
 use crate::reason::{Code, Reason};
 use crate::server::Server;
 use crate::surroundings;
@@ -166,7 +167,7 @@ impl Session<'_> {
     /// Runs the real tool. The value travels in its environment, since everyone on the machine can read its argv.
     fn build(&self, tool: &RealTool, build: &Build, variables: &[&str], value: &str) -> std::io::Result<End> {
         let words = self.host.args().get(1..).unwrap_or_default();
-        let words = build.with(words, plan::build_args(variables));
+        let words = build.with(words, entry::build_args(variables));
         let mut command = tool.command(self.host, &words);
         command.envs(variables.iter().map(|name| (*name, value)));
         child::start(command, Stdout::Inherit)?.wait().map(End::like)

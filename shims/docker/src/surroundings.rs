@@ -9,14 +9,22 @@ use crate::dockerfile::SHIMS;
 use crate::invocation::{Build, Tool};
 use crate::plan::Situation;
 
+/// Where docker looks for a daemon that nobody has named.
+const OWN_DAEMON: &str = "unix:///var/run/docker.sock";
+
 /// Looks around, for this build.
 pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) -> Situation {
     // As docker has it, what is empty is not set.
     let env = |name: &str| {
         host.env(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
     };
-    let config = config(host);
+    let config = config(host, build);
     let text = |pointer: &str| Some(config.pointer(pointer)?.as_str()?.to_owned());
+    // As docker looks for it: those of the daemon's address, else those that count for all.
+    let daemon = build.daemon.clone().or_else(|| env("DOCKER_HOST")).unwrap_or(OWN_DAEMON.to_owned());
+    let proxies = config.pointer("/proxies");
+    let proxies = proxies.and_then(|all| all.get(daemon).or_else(|| all.get("default")));
+    let no_proxy = proxies.and_then(|proxies| proxies.get("noProxy")?.as_str());
     let docker_host = env("DOCKER_HOST").filter(|host| !host.starts_with("unix:"));
     let context = env("DOCKER_CONTEXT").or_else(|| text("/currentContext")).filter(|name| name != "default");
     let builder = env("BUILDX_BUILDER").filter(|name| name != "default");
@@ -29,7 +37,7 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
         transport: settings.get("VCACHE_TRANSPORT").to_owned(),
         serve_address: settings.get("VCACHE_SERVE_ADDRESS").to_owned(),
         elsewhere: elsewhere.filter(|_| tool == Tool::Docker),
-        configured: text("/proxies/default/noProxy").filter(|value| !value.is_empty()),
+        configured: no_proxy.filter(|value| !value.is_empty()).map(str::to_owned),
         environment: env("NO_PROXY").or_else(|| env("no_proxy")),
         has_proxy: ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
             .iter()
@@ -43,8 +51,9 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
 }
 
 /// docker's `config.json`; null where there is none.
-fn config(host: &Host) -> serde_json::Value {
-    let folder = host.env("DOCKER_CONFIG").map(PathBuf::from);
+fn config(host: &Host, build: &Build) -> serde_json::Value {
+    let folder = build.config.clone().or_else(|| host.env("DOCKER_CONFIG").map(PathBuf::from));
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.or_else(|| Some(PathBuf::from(host.home()?).join(".docker")));
     let read =
         || serde_json::from_slice(&std::fs::read(host.cwd().join(folder?).join("config.json")).ok()?).ok();

@@ -68,6 +68,7 @@ impl Serve {
             slow_store: ["VCACHE_LOWER", "VCACHE_REMOTE"]
                 .iter()
                 .any(|name| !context.settings.get(name).is_empty()),
+            tell: |trouble| output::warn(trouble),
         };
         let server = Server::bind(config, store)?;
         output::print(&format!("{}\n", server.address()))?;
