@@ -157,11 +157,23 @@ fn tagged(name: &str) -> String {
     if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
-/// A tar (also one without any entry), or something compressed.
+/// A tar (also one without any entry, and one of the oldest sort, without a magic number), or something compressed.
 fn is_layer(first: &[u8]) -> bool {
-    let is_tar = first.get(257..262) == Some(b"ustar");
+    let is_tar = first.get(257..262) == Some(b"ustar") || has_checksum(first);
     let is_empty_tar = first.len() == 512 && first.iter().all(|&byte| byte == 0);
     is_tar || is_empty_tar || first.starts_with(&GZIP) || first.starts_with(&ZSTD)
+}
+
+/// Whether it is a header of tar, whose checksum counts itself as blanks.
+fn has_checksum(block: &[u8]) -> bool {
+    let mut header = tar::Header::new_old();
+    if block.len() != header.as_bytes().len() {
+        return false;
+    }
+    header.as_mut_bytes().copy_from_slice(block);
+    let Ok(told) = header.cksum() else { return false };
+    header.set_cksum();
+    header.cksum().is_ok_and(|found| found == told)
 }
 
 /// Where a relative link leads to, as a name in the tar: `a/layer.tar` with `../b/layer.tar` is `b/layer.tar`.

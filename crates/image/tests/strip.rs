@@ -205,3 +205,18 @@ fn a_truncated_layer_is_refused() {
         assert!(stripped(&image(&[&one[..length]])).is_err(), "{length}");
     }
 }
+
+#[test]
+fn a_layer_of_the_oldest_format_is_one() {
+    let mut tar = Builder::new(Vec::new());
+    let mut header = Header::new_old();
+    header.set_size(1);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "a", &b"x"[..]).unwrap();
+    let old = tar.into_inner().unwrap();
+    assert_ne!(old.get(257..262), Some(&b"ustar"[..]));
+    let with_cache =
+        layer(&[("s/", ""), ("s/vcache-for-this-build/", ""), ("s/vcache-for-this-build/x", "y")]);
+    let (stripped, _) = stripped(&image(&[&old, &with_cache])).unwrap();
+    assert_eq!(stripped.layers, 1);
+}

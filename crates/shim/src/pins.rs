@@ -2,7 +2,7 @@
 //!
 //! `versions/versions-web` and its siblings hold the pins in force; they are only read. What a build used is recorded in
 //! `build-versions/` under the same name, sorted and without duplicates, by way of a temporary file and a rename, with
-//! a lock file beside it held for the while, so that twenty writers lose nothing and a reader never sees half a file.
+//! a lock file beside it, which goes again, held for the while, so that twenty writers lose nothing and a reader never sees half a file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -91,9 +91,16 @@ pub fn record_web(buildinfo: &Path, kind: &str, url: &str, digest: &WebDigest) -
     }
     fs::create_dir_all(&folder)?;
     // Without locks (some NFS) the file is still whole at every moment, and only a racing writer's line may be lost.
-    let _lock = vcache_store::lock_file(&lock_path(&file), LOCK_PATIENCE);
-    let Some(text) = vcache_versions::insert(&read_or_empty(&file)?, url, digest) else { return Ok(()) };
-    replace(&file, &text)
+    let lock = vcache_store::lock_file(&lock_path(&file), LOCK_PATIENCE);
+    let recorded = read_or_empty(&file).and_then(|text| match vcache_versions::insert(&text, url, digest) {
+        Some(text) => replace(&file, &text),
+        None => Ok(()),
+    });
+    if matches!(lock, Ok(Some(_))) {
+        // Nobody wants it in an image or a project. Who waits for it looks for its name once he has it, and makes another.
+        let _ = fs::remove_file(lock_path(&file));
+    }
+    recorded
 }
 
 /// The lock stands beside the file, hidden, so that whoever collects `versions-*` does not take it along.

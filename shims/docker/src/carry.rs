@@ -23,7 +23,7 @@ use vcache_shim::{Host, Messages};
 
 use crate::children::{last_words, output, pipeline, succeeded};
 use crate::context::ContextCopy;
-use crate::dockerfile::{EXPORT, Equipped, SHIMS, begins_with_shims, may_ignore, up_to, with_export};
+use crate::dockerfile::{Equipped, SHIMS, begins_with_shims, may_ignore, up_to, with_export};
 use crate::entry::build_args;
 use crate::invocation::{Build, Call, Tool, parse};
 use crate::plan::Way;
@@ -156,7 +156,7 @@ impl Carrier<'_> {
         output(mark)?;
         let failed = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", cache.display()));
         fs::copy(&room.vcache, cache.join(COMMAND)).map_err(failed)?;
-        let text = self.with_last_stage(&fs::read_to_string(&room.dockerfile)?);
+        let text = self.with_last_stage(room, &fs::read_to_string(&room.dockerfile)?);
         fs::write(cache.join(DOCKERFILE), text).map_err(failed)?;
         // One that lies beside the user's Dockerfile counts for this one, too.
         let _ = fs::copy(beside(&room.dockerfile), beside(&cache.join(DOCKERFILE)));
@@ -208,7 +208,7 @@ impl Carrier<'_> {
                 Meaning::Tag | Meaning::File | Meaning::Target | Meaning::NoCache | Meaning::ImageAlone
             )
         };
-        let more = ["--tag", &image, "--target", EXPORT].map(OsStr::new);
+        let more = ["--tag", &image, "--target", &room.name].map(OsStr::new);
         let mut command = self.docker_build(room, goes, &room.cache().join(DOCKERFILE), &more);
         command.env("BUILDKIT_PROGRESS", "plain");
         let log = room.copy.aside("log");
@@ -228,7 +228,7 @@ impl Carrier<'_> {
     }
 
     /// One more stage has the cache of each stage, and exports from each what the build was not given.
-    fn with_last_stage(&self, text: &str) -> String {
+    fn with_last_stage(&self, room: &Room, text: &str) -> String {
         let command = format!("/{{}}/{COMMAND}");
         let before = format!("/{{}}/{BEFORE}");
         let mut words =
@@ -237,7 +237,7 @@ impl Carrier<'_> {
             Way::Stage => &["--output", "/{}.vcache"][..],
             Way::Log => &["--log"],
         });
-        with_export(&up_to(text, self.build.target.as_deref()), &self.stages, FOLDER, &words)
+        with_export(&up_to(text, self.build.target.as_deref()), &room.name, &self.stages, FOLDER, &words)
     }
 
     fn copy_out(&self, room: &Room, image: &str) -> io::Result<()> {

@@ -10,9 +10,6 @@ use serde_json::json;
 /// The folder of shims in a build's context.
 pub(crate) const SHIMS: &str = "shims";
 
-/// The stage that carries out what a build has fetched.
-pub(crate) const EXPORT: &str = "vcache-export";
-
 /// A stage that has the shims.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Equipped {
@@ -100,13 +97,19 @@ pub(crate) fn up_to(text: &str, target: Option<&str>) -> String {
     )
 }
 
-/// The Dockerfile with one more stage, [`EXPORT`], which runs `command` for each of `stages`: with the folder `folder` of its shims copied to a
+/// The Dockerfile with one more stage of this name, which runs `command` for each of `stages`: with the folder `folder` of its shims copied to a
 /// folder of that stage's own number, and that number in the place of `{}`.
-pub(crate) fn with_export(text: &str, stages: &[Equipped], folder: &str, command: &[&str]) -> String {
+pub(crate) fn with_export(
+    text: &str,
+    name: &str,
+    stages: &[Equipped],
+    folder: &str,
+    command: &[&str],
+) -> String {
     // With a continued line at its end the Dockerfile would go on into our stage.
     let whole = text.trim_end();
     let text = whole.strip_suffix(escape(text)).unwrap_or(whole);
-    let mut text = format!("{text}\n\nFROM scratch AS {EXPORT}\nENV TMPDIR=/\n");
+    let mut text = format!("{text}\n\nFROM scratch AS {name}\nENV TMPDIR=/\n");
     for Equipped { stage, folder: shims } in stages {
         let words: Vec<String> = command.iter().map(|word| word.replace("{}", &stage.to_string())).collect();
         let copy = [format!("{shims}/{folder}"), format!("/{stage}/")];
@@ -184,7 +187,8 @@ fn shims_copied(words: &str) -> Option<String> {
 fn instructions(text: &str) -> Vec<(usize, String)> {
     let escape = escape(text);
     let mut instructions = Vec::new();
-    let mut lines = text.lines().enumerate();
+    // Some editors begin a file with a mark for its encoding.
+    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     let (mut first, mut begun) = (0, String::new());
     while let Some((at, line)) = lines.next() {
         if line.trim_start().starts_with('#') || line.trim().is_empty() {
@@ -302,8 +306,8 @@ mod tests {
     fn one_more_stage_has_the_folder_of_each() {
         let stages =
             [(0, "/s"), (2, "/a b")].map(|(stage, folder)| Equipped { stage, folder: folder.into() });
-        let text = with_export("FROM x\nRUN y \\\n\n", &stages, "f", &["/{}/c", "-o", "{}.v"]);
-        let expected = "FROM x\nRUN y \n\nFROM scratch AS vcache-export\nENV TMPDIR=/\n\
+        let text = with_export("FROM x\nRUN y \\\n\n", "e", &stages, "f", &["/{}/c", "-o", "{}.v"]);
+        let expected = "FROM x\nRUN y \n\nFROM scratch AS e\nENV TMPDIR=/\n\
                         COPY --chown=0:0 --from=0 [\"/s/f\",\"/0/\"]\nRUN [\"/0/c\",\"-o\",\"0.v\"]\n\
                         COPY --chown=0:0 --from=2 [\"/a b/f\",\"/2/\"]\nRUN [\"/2/c\",\"-o\",\"2.v\"]\n";
         assert_eq!(text, expected);
@@ -337,7 +341,7 @@ mod tests {
     fn lines_are_read_as_docker_reads_them() {
         for text in [
             "# escape=`\nFROM x\nCOPY `\n# between\n\n shims /s\nRUN echo \\\n",
-            "from x\ncopy shims /a /s\nRUN <<EOF\nCOPY shims /wrong\nFROM y\nEOF\n",
+            "\u{feff}from x\ncopy shims /a /s\nRUN <<EOF\nCOPY shims /wrong\nFROM y\nEOF\n",
             "FROM x\nADD shims /s\nRUN cat <<-'E' <<F\nFROM y\n\tE\nFROM z\nF\n",
             "FROM --platform=linux/amd64 x\nCOPY shims /s\nRUN echo $((1<<3))\n",
         ] {

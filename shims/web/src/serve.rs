@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::PoisonError;
 
 use vcache_shim::host::FileId;
 use vcache_shim::journal::Outcome;
-use vcache_shim::{Chain, exit, real_tool};
+use vcache_shim::{Chain, Origin, exit, real_tool};
 use vcache_store::{Error as StoreError, KeyLock, LockWait, Store};
 
 use crate::answer::{Answer, Wanted};
@@ -148,7 +148,7 @@ impl Session<'_> {
         let got = match in_cache {
             Some(Ok(got)) => Ok(got),
             // A cache that can't be written to is no reason to do without.
-            _ => vcache_store::lock_named(&self.scratch_folders(), name, patience, waiting),
+            _ => vcache_store::lock_named(&self.lock_folders(), name, patience, waiting),
         };
         match got {
             Ok(None) => {
@@ -161,6 +161,18 @@ impl Session<'_> {
                 None
             }
         }
+    }
+
+    /// Where a lock can lie. In the build of an image first in memory: what lies elsewhere would become part of it.
+    fn lock_folders(&self) -> Vec<PathBuf> {
+        let mut folders = self.scratch_folders();
+        if ["VCACHE_DIR", "VCACHE_REMOTE"]
+            .iter()
+            .any(|name| *self.settings.origin(name) == Origin::HandedOver)
+        {
+            folders.insert(0, PathBuf::from("/dev/shm"));
+        }
+        folders
     }
 
     /// Delivers every answer, or none when a blob proves unusable before the first one is delivered. `fixed`: the targets
