@@ -67,7 +67,7 @@ build() {
     need_packages
     need_rust
     triple=$(rustc -vV | sed -n 's/^host: //p')
-    say "building for $triple, linked statically"
+    say "building for $triple, linked statically (some minutes the first time)"
     (cd "$here" && RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
         cargo build --release --locked --quiet --target "$triple" -p vcache-multicall -p vcache-cli >&2) ||
         die "the build failed"
@@ -119,7 +119,7 @@ install_here() {
     mkdir -p "$prefix/bin"
     put "$built/vcache" "$prefix/bin/vcache"
     "$shims/vcache-shim" --refresh-links
-    say "installed $prefix/bin/vcache and $shims; try: vcache doctor"
+    say "installed $prefix/bin/vcache and $shims; for builds without \`vcache run\`: PATH=$shims:\$PATH; try: vcache doctor"
 }
 
 divert() {

@@ -50,7 +50,8 @@ gets() { grep -c '"GET' "$work/origin.log"; }
 make_base() { # SUITE IMAGE
     rm -rf --one-file-system "${work:?}/root"
     debootstrap --no-check-gpg --variant=minbase --include=wget,curl "$1" "$work/root" "$mirror" >"$work/log" 2>&1 ||
-        { fail "$1: debootstrap"; tail -3 "$work/log"; return 1; }
+        { ! grep -q 'noexec or nodev' "$work/log" || skip "debootstrap may make no devices here (a container without --privileged)"
+          fail "$1: debootstrap"; tail -3 "$work/log"; return 1; }
     tar -C "$work/root" -c . | "$docker" import - "$2" >/dev/null || { fail "$1: docker import"; return 1; }
     rm -rf --one-file-system "${work:?}/root"
 }

@@ -65,13 +65,15 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Rows with aligned columns, two blanks between them. Columns named in `right` are aligned to the right.
 pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.chars().count());
@@ -84,6 +86,15 @@ pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Without what would do a terminal harm: names come from other machines, too.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| match c.is_control() && c != '\n' {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// The two columns that most commands begin with: a name and its value.
@@ -101,6 +112,7 @@ mod tests {
         let rows = [vec!["a".into(), "10".into(), "x".into()], vec!["bcd".into(), "7".into()]];
         assert_eq!(table(&rows, &[1]), "a    10  x\nbcd   7\n");
         assert_eq!(table(&[], &[]), "");
+        assert_eq!(table(&[vec!["a\u{1b}[2J".into(), "b".into()]], &[]), "a\\u{1b}[2J  b\n");
         assert_eq!(pairs(&[("size", "1".into()), ("n", "2".into())]), "size:  1\nn:     2\n");
     }
 

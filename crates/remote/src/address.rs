@@ -125,7 +125,11 @@ impl FromStr for Address {
                 "read-only" => address.read_only = true,
                 "vcache" => address.takes_events = true,
                 "instance" if matches!(address.location, Location::Bucket { .. }) => address.instance = true,
-                _ => return Err(error("behind # stand trusted, read-only, vcache, and for clouds instance")),
+                _ => {
+                    return Err(error(
+                        "behind # may stand `trusted`, `read-only`, `vcache` (a vcache serve), and for clouds `instance`, separated by commas",
+                    ));
+                }
             }
         }
         Ok(address)

@@ -41,6 +41,7 @@ mod straight;
 mod upstream;
 mod warm;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,6 +71,8 @@ pub struct Config {
     pub slow_store: bool,
     /// What is told of trouble with tiers.
     pub tell: fn(&str),
+    /// A file to which the events of clients are added, besides the store.
+    pub event_log: Option<PathBuf>,
 }
 
 /// What all connections share.
@@ -82,6 +85,7 @@ struct Shared {
     image: Option<String>,
     slow_store: bool,
     tell: fn(&str),
+    event_log: Option<PathBuf>,
     budget: budget::Budget,
     upstream: upstream::Upstream,
     counts: counts::Counts,

@@ -91,6 +91,7 @@ impl Server {
             image: config.image,
             slow_store: config.slow_store,
             tell: config.tell,
+            event_log: config.event_log,
             budget,
             counts: Default::default(),
             measured: Default::default(),

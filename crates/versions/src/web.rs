@@ -76,6 +76,9 @@ pub enum What {
     /// It holds no `==`.
     #[error("no `==` between URL and digest")]
     NoSeparator,
+    /// What git writes around the sides of a conflict.
+    #[error("a merge conflict that is not resolved")]
+    Merge,
     /// Nothing stands before the last `==`.
     #[error("no URL before `==`")]
     NoUrl,
@@ -129,7 +132,9 @@ pub fn find_by(text: &[u8], is_meant: &dyn Fn(&str) -> bool) -> Lookup {
                 Some(digest) => problems.extend(kept.add(WebPin { digest, line })),
                 None => problems.push(Malformed { line, what: What::Digest }),
             },
-            Err(what) if is_meant(content) => problems.push(Malformed { line, what }),
+            Err(what) if what == What::Merge || is_about(content, &is_meant) => {
+                problems.push(Malformed { line, what });
+            }
             Ok(_) | Err(_) => {}
         }
     }
@@ -239,7 +244,16 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
+/// Whether a line without a good separator begins with a URL that is meant.
+fn is_about(line: &[u8], is_meant: &dyn Fn(&[u8]) -> bool) -> bool {
+    let ends = (0..line.len()).filter(|&at| matches!(line[at], b'=' | b' ' | b'\t'));
+    ends.chain([line.len()]).any(|end| is_meant(&line[..end]))
+}
+
 fn split(line: &[u8]) -> Result<(&[u8], &[u8]), What> {
+    if [&b"<<<<<<< "[..], b">>>>>>> "].iter().any(|mark| line.starts_with(mark)) {
+        return Err(What::Merge);
+    }
     let at = line.windows(2).rposition(|pair| pair == b"==").ok_or(What::NoSeparator)?;
     if at == 0 {
         return Err(What::NoUrl);

@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use vcache_shim::child::{self, Deferral, End, Stdout};
 use vcache_shim::handover::FOLDER;
@@ -39,6 +40,9 @@ const COMMAND: &str = "vcache";
 const DOCKERFILE: &str = "Dockerfile";
 /// Different in each build where it is there, and so the layer of the shims, and all behind it.
 const FRESH: &str = "fresh";
+/// So often, and with such pauses, the images of a build that was ended are looked for.
+const LATE: u32 = 8;
+const LATE_PAUSE: Duration = Duration::from_millis(300);
 
 /// All that is known of one build.
 pub(crate) struct Carrier<'a> {
@@ -65,6 +69,8 @@ struct Room {
     /// The shims of this build are unlike those of any other, which stands for `--no-cache`. With that the classic builder makes equal layers of
     /// several stages twice, and takes the wrong one of them when it looks for those of a stage later on.
     fresh_by_shims: bool,
+    /// An ignore file may keep the cache out.
+    may_be_ignored: bool,
     /// Of what docker is given: different for each build on this machine.
     name: String,
 }
@@ -84,7 +90,15 @@ impl Carrier<'_> {
 
     fn carry_until_told(&self, instead: Option<Reason>, deferral: &Deferral) -> Result<End, Reason> {
         let room = self.room().map_err(not_carried)?;
-        let given = self.load(&room).map_err(not_carried)?;
+        let carried = self.carry_in(&room, instead, deferral);
+        if deferral.noted().is_some() {
+            self.remove_late(&room);
+        }
+        carried
+    }
+
+    fn carry_in(&self, room: &Room, instead: Option<Reason>, deferral: &Deferral) -> Result<End, Reason> {
+        let given = self.load(room).map_err(not_carried)?;
         if let Some(reason) = instead {
             if given == 0 {
                 return Err(reason);
@@ -97,23 +111,23 @@ impl Carrier<'_> {
             return Ok(End::Status(0));
         }
         let image = format!("{}:built", room.name);
-        let end = self.image(&room, &image).map_err(not_carried)?;
+        let end = self.image(room, &image).map_err(not_carried)?;
         if end != End::Status(0) {
             self.messages.info("what the failed build has fetched is not kept");
             return Ok(end);
         }
         if self.brings
             && is_wanted()
-            && let Err(e) = self.bring(&room)
+            && let Err(e) = self.bring(room)
             && is_wanted()
         {
             self.messages.warn(format_args!("not all that the build has fetched is in the cache: {e}"));
         }
-        let freed = if is_wanted() { self.free(&room, &image) } else { Ok(()) };
+        let freed = if is_wanted() { self.free(room, &image) } else { Ok(()) };
         self.remove(&image);
         freed.map_err(not_carried)?;
         if self.brings && is_wanted() {
-            self.save(&room);
+            self.save(room);
         }
         Ok(End::Status(0))
     }
@@ -124,10 +138,10 @@ impl Carrier<'_> {
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
         let ignored = [context.join(".dockerignore"), beside(&dockerfile)];
-        let arrives = |path: &PathBuf| !may_ignore(&fs::read_to_string(path).unwrap_or_default(), SHIMS);
-        let fresh_by_shims = self.build.no_cache
-            && begins_with_shims(&fs::read_to_string(&dockerfile)?)
-            && ignored.iter().all(arrives);
+        let may_be_ignored =
+            ignored.iter().any(|path| may_ignore(&fs::read_to_string(path).unwrap_or_default(), SHIMS));
+        let fresh_by_shims =
+            self.build.no_cache && begins_with_shims(&fs::read_to_string(&dockerfile)?) && !may_be_ignored;
         let copy = ContextCopy::of(&context, &context.join(SHIMS).join(EXECUTABLE), FOLDER)?;
         // Through a link it would be written outside the copy.
         if !copy.path().join(SHIMS).symlink_metadata()?.is_dir() {
@@ -138,7 +152,7 @@ impl Carrier<'_> {
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, name })
+        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, may_be_ignored, name })
     }
 
     /// Puts a cache into the context, and what the last stage needs; gives the number of blobs in it.
@@ -208,7 +222,8 @@ impl Carrier<'_> {
                 Meaning::Tag | Meaning::File | Meaning::Target | Meaning::NoCache | Meaning::ImageAlone
             )
         };
-        let more = ["--tag", &image, "--target", &room.name].map(OsStr::new);
+        // A container of a failed step would stay.
+        let more = ["--tag", &image, "--target", &room.name, "--force-rm"].map(OsStr::new);
         let mut command = self.docker_build(room, goes, &room.cache().join(DOCKERFILE), &more);
         command.env("BUILDKIT_PROGRESS", "plain");
         let log = room.copy.aside("log");
@@ -218,7 +233,12 @@ impl Carrier<'_> {
         let brought = match (built, self.way) {
             (Err(e), _) => {
                 let words = last_words(&mut file, true).unwrap_or_default();
-                Err(io::Error::new(e.kind(), format!("the last stage: {e}: {words}")))
+                let hint = if room.may_be_ignored {
+                    "\nan ignore file may keep what is in `shims` out of the context"
+                } else {
+                    ""
+                };
+                Err(io::Error::new(e.kind(), format!("the last stage: {e}: {words}{hint}")))
             }
             (Ok(()), Way::Log) => self.import(room, &["--log".as_ref(), log.as_os_str()]).map_err(clipped),
             (Ok(()), Way::Stage) => self.copy_out(room, &image),
@@ -279,6 +299,16 @@ impl Carrier<'_> {
         save.arg(&room.dockerfile).args(["--", self.build.name()]).arg(&room.context);
         if let Err(e) = output(save) {
             self.messages.info(e);
+        }
+    }
+
+    /// A daemon that was told to stop may still be about to name what it had ready by then.
+    fn remove_late(&self, room: &Room) {
+        for _ in 0..LATE {
+            std::thread::sleep(LATE_PAUSE);
+            for tag in ["built", "export"] {
+                let _ = output(self.docker(&["rmi", &format!("{}:{tag}", room.name)]));
+            }
         }
     }
 

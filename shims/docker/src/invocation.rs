@@ -4,6 +4,7 @@
 //! `build-using-dockerfile` are builds. Words are counted from the one behind the tool's name.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use vcache_argv::{Item, Kind, Opt, Spelling, scan};
@@ -137,7 +138,7 @@ fn build_options(tool: Tool, mut build: Build, offset: usize, words: &[OsString]
     let mut end_seen = false;
     for Item { at, kind } in &scanned.items {
         match kind {
-            Kind::Option { opt, value, .. } => {
+            Kind::Option { opt, value, spelling, .. } => {
                 // What follows the context is the context's in buildah.
                 if end_seen && !tool.permutes() {
                     return Call::Unclear(format!("--{}", opt.long));
@@ -145,7 +146,13 @@ fn build_options(tool: Tool, mut build: Build, offset: usize, words: &[OsString]
                 if opt.meaning == Meaning::Help {
                     return Call::Other;
                 }
-                note(&mut build, opt, value.as_deref());
+                // pflag takes `-t=x` for `-t x`.
+                let glued = matches!(spelling, Spelling::Short { glued: true, .. });
+                let strip = |value: &'_ OsString| match value.as_bytes().strip_prefix(b"=") {
+                    Some(rest) if glued => OsStr::from_bytes(rest).to_owned(),
+                    _ => value.clone(),
+                };
+                note(&mut build, opt, value.as_ref().map(strip).as_deref());
             }
             Kind::Separator => {
                 build.insert_at = build.insert_at.min(offset + at);
@@ -339,6 +346,15 @@ mod tests {
         ] {
             assert_eq!(read(line), Call::Unclear(word.into()), "{line}");
         }
+    }
+
+    #[test]
+    fn values_that_are_glued_to_a_letter() {
+        let got = build("docker build -t=a:1 -tb -qt=c -f=D .");
+        assert_eq!(
+            (got.tags, got.file.unwrap()),
+            (["a:1", "b", "c"].map(str::to_owned).to_vec(), "D".into())
+        );
     }
 
     #[test]

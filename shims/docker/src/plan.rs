@@ -136,6 +136,10 @@ fn carry(
     if build.tags.is_empty() {
         return none("no -t");
     }
+    // docker says so at once, and not when all is built.
+    if build.tags.iter().any(|tag| repository(tag).chars().any(char::is_uppercase)) {
+        return none("a name with upper case");
+    }
     if !situation.shims_are_staged {
         return none("the context has no shims/vcache-shim");
     }
@@ -145,6 +149,13 @@ fn carry(
         return none("no COPY shims FOLDER in what is built");
     }
     Ok(Plan::Carry { entry, way, stages, instead })
+}
+
+/// A name without its host and its tag.
+fn repository(name: &str) -> &str {
+    let path =
+        name.split_once('/').filter(|(host, _)| host.contains(['.', ':'])).map_or(name, |(_, path)| path);
+    path.split(':').next().unwrap_or_default()
 }
 
 fn reach(tool: Tool, build: &Build, situation: &Situation) -> Result<Reach, Reason> {
@@ -251,6 +262,8 @@ mod tests {
             ("docker build -t i .", "", Err(None)),
             ("docker build -t i --network none .", "serve", Err(Some(Code::NoNetwork))),
             ("docker build --network none .", "", Err(Some(Code::NoNetwork))),
+            ("docker build -t Image .", "stage", Err(Some(Code::ServeOnly))),
+            ("docker build -t Host.example:5000/image:Tag .", "stage", Ok((Way::Stage, 1, None))),
             ("docker build .", "stage", Err(Some(Code::ServeOnly))),
             ("docker build -t i -o out .", "stage", Err(Some(Code::ServeOnly))),
             ("docker build -t i --cache-to d .", "stage", Err(Some(Code::ServeOnly))),

@@ -65,6 +65,8 @@ fn config(host: &Host, build: &Build) -> serde_json::Value {
 pub(crate) fn dockerfile(host: &Host, tool: Tool, build: &Build) -> Option<PathBuf> {
     let context = host.cwd().join(build.context.as_ref()?);
     let candidates = match &build.file {
+        // Standard input.
+        Some(file) if file == "-" => return None,
         Some(file) => vec![host.cwd().join(file), context.join(file)],
         None if tool == Tool::Docker => vec![context.join("Dockerfile")],
         None => vec![context.join("Containerfile"), context.join("Dockerfile")],

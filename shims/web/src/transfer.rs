@@ -132,8 +132,13 @@ impl Session<'_> {
             let fetched = answer.record.as_ref().map_or(self.started, |record| record.fetched);
             let days = self.started.saturating_sub(fetched) / 86400;
             self.messages.warn(format_args!(
-                "{}: the network failed; using the copy that was fetched {days} days ago",
-                job.url
+                "{}: the network failed; using the copy that was fetched {}",
+                job.url,
+                match days {
+                    0 => "within the last day".to_owned(),
+                    1 => "a day ago".to_owned(),
+                    days => format!("{days} days ago"),
+                }
             ));
         }
         // What the tool has left of a file that was there is no file to be current, or to be continued.

@@ -59,7 +59,7 @@ impl Run {
             output::note(tally.line());
             if tally.requests == 0 {
                 output::note(
-                    "no shim was called: tools called by an absolute path, or with another PATH, go past them",
+                    "no shim was called here: tools called by an absolute path, or with another PATH, go past them",
                 );
             }
         }

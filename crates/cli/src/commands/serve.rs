@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use vcache_remote::Address;
 use vcache_server::{Config, Listen, Server, Token};
 use vcache_shim::cache::Use;
 
@@ -37,7 +38,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size)]
     max_size: Option<u64>,
     /// Look here for what the cache lacks, and put there what clients put: a tier as in VCACHE_REMOTE, whose place it takes; may be given several times
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = upstream)]
     upstream: Vec<String>,
     /// Note the calls that clients report as those of this image
     #[arg(long, value_name = "NAME")]
@@ -45,6 +46,11 @@ pub(crate) struct Serve {
     /// End when standard input does: with whoever holds its other end
     #[arg(long)]
     until_stdin_closes: bool,
+}
+
+/// The address as it was given, if it is one.
+fn upstream(text: &str) -> Result<String, String> {
+    text.parse::<Address>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 impl Serve {
@@ -69,6 +75,7 @@ impl Serve {
                 .iter()
                 .any(|name| !context.settings.get(name).is_empty()),
             tell: |trouble| output::warn(trouble),
+            event_log: context.settings.path("VCACHE_BUILD_LOG").map(|path| context.host.cwd().join(path)),
         };
         let server = Server::bind(config, store)?;
         output::print(&format!("{}\n", server.address()))?;
