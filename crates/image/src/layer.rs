@@ -26,6 +26,8 @@ pub(crate) struct Layer {
     kept: Vec<Range<u64>>,
     /// Bytes of the entries that go.
     pub(crate) dropped: u64,
+    /// The digest of all of it, as an image's configuration has it.
+    pub(crate) diff_id: String,
 }
 
 impl Layer {
@@ -41,10 +43,10 @@ impl Layer {
             }
             _ => spool(whole, &mut file),
         };
-        let length = copied?;
+        let (length, diff_id) = copied?;
         file.rewind().map_err(Error::Spool)?;
         let (kept, dropped) = sort_out(&file, length, folder.as_bytes())?;
-        Ok(Layer { file, kept, dropped })
+        Ok(Layer { file, kept, dropped, diff_id })
     }
 
     /// The length of what stays.
@@ -56,11 +58,13 @@ impl Layer {
     /// What stays, to be read once.
     pub(crate) fn reader(self) -> Reader {
         let end = if self.dropped > 0 { END.len() } else { 0 };
-        Reader { file: self.file, kept: self.kept.into_iter(), left: 0, end, digest: Sha256::new() }
+        // Of what stays whole the digest is known.
+        let digest = (self.dropped > 0).then(Sha256::new);
+        Reader { file: self.file, kept: self.kept.into_iter(), left: 0, end, digest, diff_id: self.diff_id }
     }
 }
 
-/// What stays of a layer, and the digest of what was read of it.
+/// What stays of a layer, and its digest.
 pub(crate) struct Reader {
     file: File,
     kept: std::vec::IntoIter<Range<u64>>,
@@ -68,13 +72,21 @@ pub(crate) struct Reader {
     left: u64,
     /// Bytes that are left of the end of the tar.
     end: usize,
-    digest: Sha256,
+    /// Of what was read so far.
+    digest: Option<Sha256>,
+    diff_id: String,
 }
 
 impl Reader {
     /// The digest as an image's configuration has it, once all is read.
     pub(crate) fn diff_id(self) -> String {
-        format!("sha256:{}", hex::encode(self.digest.finalize()))
+        self.digest.map_or(self.diff_id, named)
+    }
+
+    fn note(&mut self, piece: &[u8]) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(piece);
+        }
     }
 }
 
@@ -85,7 +97,7 @@ impl Read for Reader {
                 let count = self.end.min(buffer.len());
                 buffer[..count].fill(0);
                 self.end -= count;
-                self.digest.update(&buffer[..count]);
+                self.note(&buffer[..count]);
                 return Ok(count);
             };
             self.file.seek(SeekFrom::Start(range.start))?;
@@ -97,23 +109,28 @@ impl Read for Reader {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= count as u64;
-        self.digest.update(&buffer[..count]);
+        self.note(&buffer[..count]);
         Ok(count)
     }
 }
 
-/// Copies: what can't be read is the image's fault, what can't be written that of the folder for temporary files.
-fn spool(mut from: impl Read, to: &mut File) -> Result<u64, Error> {
+fn named(digest: Sha256) -> String {
+    format!("sha256:{}", hex::encode(digest.finalize()))
+}
+
+/// Copies, and gives length and digest: what can't be read is the image's fault, what can't be written that of the folder for temporary files.
+fn spool(mut from: impl Read, to: &mut File) -> Result<(u64, String), Error> {
     let mut piece = vec![0; 256 << 10];
-    let mut length = 0;
+    let (mut length, mut digest) = (0, Sha256::new());
     loop {
         let count = match from.read(&mut piece) {
-            Ok(0) => return Ok(length),
+            Ok(0) => return Ok((length, named(digest))),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(Error::Read(e)),
         };
         to.write_all(&piece[..count]).map_err(Error::Spool)?;
+        digest.update(&piece[..count]);
         length += count as u64;
     }
 }

@@ -31,6 +31,16 @@ pub enum Error {
     /// A layer has no room where temporary files are.
     #[error("a layer can't be put aside: {0}; set TMPDIR to a folder with room")]
     Spool(#[source] io::Error),
+    /// Something in it is not what its name or the configuration says.
+    #[error("`{name}` is damaged: it is sha256:{found}, not sha256:{expected}")]
+    Damaged {
+        /// Its name in the tar.
+        name: String,
+        /// The digest that was announced.
+        expected: String,
+        /// Its own.
+        found: String,
+    },
     /// It is a tar, but not an image.
     #[error("not an image as `docker save` writes it: {0}")]
     NotAnImage(String),
@@ -64,7 +74,7 @@ pub fn strip(
     let mut out = Builder::new(output);
     let mut stripped = Stripped::default();
     let mut texts: HashMap<String, Vec<u8>> = HashMap::new();
-    let mut digests: HashMap<String, String> = HashMap::new();
+    let mut digests: HashMap<String, Digests> = HashMap::new();
     let mut links: HashMap<String, String> = HashMap::new();
     let mut room = LARGEST;
     let mut archive = Archive::new(input);
@@ -85,8 +95,9 @@ pub fn strip(
                     let layer = Layer::read(&mut entry, &first, folder)?;
                     stripped.layers += usize::from(layer.dropped > 0);
                     stripped.bytes += layer.dropped;
-                    let digest = append(&mut out, &name, layer)?;
-                    digests.insert(name, digest);
+                    let before = layer.diff_id.clone();
+                    let now = append(&mut out, &name, layer)?;
+                    digests.insert(name, Digests { before, now });
                 } else if let Some(left) = room.checked_sub(entry.size()) {
                     entry.read_to_end(&mut first).map_err(Error::Read)?;
                     texts.insert(name, first);
@@ -108,10 +119,16 @@ pub fn strip(
     Ok(stripped)
 }
 
+/// Of a layer, as an image's configuration has them.
+struct Digests {
+    before: String,
+    now: String,
+}
+
 /// What was found in the tar, by name.
 struct Image<'a> {
     texts: &'a HashMap<String, Vec<u8>>,
-    digests: &'a HashMap<String, String>,
+    digests: &'a HashMap<String, Digests>,
     links: &'a HashMap<String, String>,
 }
 
@@ -125,6 +142,7 @@ impl Image<'_> {
         };
         let names = image["Layers"].as_array().ok_or_else(|| wrong("its manifest names no layers"))?;
         let config = image["Config"].as_str().ok_or_else(|| wrong("its manifest names no configuration"))?;
+        self.is_named_rightly(config)?;
         let mut config = self.json(config)?;
         let ids = config.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut);
         let ids = ids.ok_or_else(|| wrong("its configuration lists no layers"))?;
@@ -135,20 +153,36 @@ impl Image<'_> {
         for (id, name) in ids.iter_mut().zip(names) {
             let name = name.as_str().unwrap_or_default();
             let found = self.links.get(name).map_or(name, String::as_str);
-            let digest = self.digests.get(found);
-            *id = digest
-                .ok_or_else(|| Error::NotAnImage(format!("its layer `{name}` is missing")))?
-                .as_str()
-                .into();
+            let digests = self.digests.get(found);
+            let digests =
+                digests.ok_or_else(|| Error::NotAnImage(format!("its layer `{name}` is missing")))?;
+            same(name, id.as_str().unwrap_or_default(), &digests.before)?;
+            *id = digests.now.as_str().into();
             layers.push(found.to_owned());
         }
         Ok((config.to_string().into_bytes(), layers))
+    }
+
+    /// Engines name a configuration by its digest.
+    fn is_named_rightly(&self, name: &str) -> Result<(), Error> {
+        let last = name.rsplit('/').next().unwrap_or(name).trim_end_matches(".json");
+        let is_digest = last.len() == 64 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match self.texts.get(name).filter(|_| is_digest) {
+            Some(text) => same(name, last, &hex::encode(Sha256::digest(text))),
+            None => Ok(()),
+        }
     }
 
     fn json(&self, name: &str) -> Result<Value, Error> {
         let text = self.texts.get(name).ok_or_else(|| Error::NotAnImage(format!("`{name}` is missing")))?;
         serde_json::from_slice(text).map_err(|e| Error::NotAnImage(format!("`{name}`: {e}")))
     }
+}
+
+fn same(name: &str, expected: &str, found: &str) -> Result<(), Error> {
+    let digest = |text: &str| text.trim_start_matches("sha256:").to_owned();
+    let (name, expected, found) = (name.to_owned(), digest(expected), digest(found));
+    if expected == found { Ok(()) } else { Err(Error::Damaged { name, expected, found }) }
 }
 
 /// With the tag that it stands for where it has none; the port of a registry is no tag.

@@ -220,3 +220,19 @@ fn a_layer_of_the_oldest_format_is_one() {
     let (stripped, _) = stripped(&image(&[&old, &with_cache])).unwrap();
     assert_eq!(stripped.layers, 1);
 }
+
+#[test]
+fn content_that_is_not_what_was_announced_is_refused() {
+    let one = layer(&[("a", "1"), ("s/vcache-for-this-build/x", "2")]);
+    let other = layer(&[("a", "7"), ("s/vcache-for-this-build/x", "2")]);
+    let pack = |bytes: &[u8], name: &str| {
+        let config = config(&[&one]);
+        let manifest = json!([{"Config": name, "RepoTags": null, "Layers": ["0"]}]).to_string();
+        packed(&[("0", bytes), (name, &config), ("manifest.json", manifest.as_bytes())])
+    };
+    let right = id(&config(&[&one])).replace("sha256:", "") + ".json";
+    assert!(stripped(&pack(&one, &right)).is_ok());
+    assert!(matches!(stripped(&pack(&other, &right)), Err(Error::Damaged { name, .. }) if name == "0"));
+    let wrong = "0".repeat(64) + ".json";
+    assert!(matches!(stripped(&pack(&one, &wrong)), Err(Error::Damaged { name, .. }) if name == wrong));
+}
