@@ -85,7 +85,7 @@ touch -d 2002-03-04 "$work/context/docker"
 # Somebody ends it while docker saves, loads, builds the last stage, copies out.
 printf '#!/bin/sh\ncase "$*" in %s\nesac\nexec %s "$@"\n' '*"$SLOW"*) touch "$MARK"; sleep 6;;' "$docker" >"$work/slow"
 chmod +x "$work/slow" && rm "$work/real/docker" && cp "$work/slow" "$work/real/docker"
-for slow in "--target vcache-build" "create --name" "cp vcache-build" "save vcache-build" "load --quiet"; do
+for slow in "--target vcache-export" "create --name" "cp vcache-build" "save vcache-build" "load --quiet"; do
     rm -f "$work/mark"
     # Without a function between, so that the signal comes to the shim.
     env PATH="$work/shims:$work/real:$PATH" VCACHE_DIR="$work/cache-own" SONIC_VERSION_CACHE_METHOD=cache SLOW="$slow" MARK="$work/mark" \

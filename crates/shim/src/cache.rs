@@ -98,7 +98,10 @@ pub fn open_with(
     };
     let watch = Watch { markers: dir.join("tmp"), counts: what_for != Use::Unheard };
     let (tiers, wrong) = tiers(host, settings, &watch, clouds);
-    Ok(Opened { store: Store::open(&Config { dir, lower, trusted_uids, keeping, tiers })?, wrong })
+    Ok(Opened {
+        store: Store::open(&Config { dir, lower, trusted_uids, keeping, tiers, stored_at: None })?,
+        wrong,
+    })
 }
 
 /// The second tiers that are set, and what is wrong with the settings, a line each. Nothing is asked yet.

@@ -34,6 +34,8 @@ pub(crate) struct Layer {
     trusted_uids: Vec<u32>,
     /// Written to; a lower layer is not.
     pub(crate) own: bool,
+    /// As in [`crate::Config`].
+    pub(crate) stored_at: Option<u64>,
 }
 
 impl Layer {
@@ -45,6 +47,7 @@ impl Layer {
             me: rustix::process::geteuid().as_raw(),
             trusted_uids: trusted_uids.to_vec(),
             own,
+            stored_at: None,
         }
     }
 

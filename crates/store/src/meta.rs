@@ -62,7 +62,7 @@ impl Layer {
         let old = self.meta(&measured.sha256);
         let first = old.as_ref().and_then(|old| old.origin.clone());
         let origin = first.or_else(|| (!origin.is_empty()).then(|| public_url(origin)));
-        let stored = old.as_ref().map_or_else(unix_now, |old| old.stored);
+        let stored = old.as_ref().map(|old| old.stored).or(self.stored_at).unwrap_or_else(unix_now);
         let md5 = measured.md5.or(old.as_ref().and_then(|old| old.md5));
         let new = Meta { origin, stored, md5, ..measured.clone() };
         if old.as_ref() == Some(&new) { Ok(()) } else { self.write_meta(&new) }

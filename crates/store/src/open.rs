@@ -31,6 +31,9 @@ pub struct Config {
     pub keeping: Keeping,
     /// What is asked after the directories, in this order.
     pub tiers: Vec<Arc<dyn Tier>>,
+    /// What is noted as the time at which content was stored, in seconds since 1970, instead of the clock's. With the same one the same content
+    /// makes the same files.
+    pub stored_at: Option<u64>,
 }
 
 /// What becomes of content that was fetched, or found in a lower layer or a tier.
@@ -56,7 +59,7 @@ impl Store {
         let read_only = config.keeping == Keeping::Nowhere;
         let open = || open_layer(&config.dir, &config.trusted_uids, true, read_only);
         let missing = |error: &OpenError| matches!(error, OpenError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
-        let layer = match open() {
+        let mut layer = match open() {
             Err(error) if missing(&error) && read_only => nothing(config)?,
             Err(error) if missing(&error) => {
                 let made = make_cache_dir(&config.dir).map_err(|source| failure("make", &config.dir, source));
@@ -68,6 +71,7 @@ impl Store {
             }
             other => other?,
         };
+        layer.stored_at = config.stored_at;
         Ok(Self::of(layer, config))
     }
 }

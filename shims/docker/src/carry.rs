@@ -24,7 +24,7 @@ use vcache_shim::{Host, Messages};
 
 use crate::children::{last_words, output, pipeline, succeeded};
 use crate::context::ContextCopy;
-use crate::dockerfile::{Equipped, SHIMS, begins_with_shims, may_ignore, up_to, with_export};
+use crate::dockerfile::{Equipped, SHIMS, begins_with_shims, export_name, may_ignore, up_to, with_export};
 use crate::entry::build_args;
 use crate::invocation::{Build, Call, Tool, parse};
 use crate::plan::Way;
@@ -36,6 +36,8 @@ use crate::{server, surroundings};
 const BEFORE: &str = "before";
 /// The command, for the last stage.
 const COMMAND: &str = "vcache";
+/// What keeps parts of a context out of a build.
+const IGNORE_FILE: &str = ".dockerignore";
 /// The user's Dockerfile with that stage.
 const DOCKERFILE: &str = "Dockerfile";
 /// Different in each build where it is there, and so the layer of the shims, and all behind it.
@@ -69,6 +71,8 @@ struct Room {
     /// The shims of this build are unlike those of any other, which stands for `--no-cache`. With that the classic builder makes equal layers of
     /// several stages twice, and takes the wrong one of them when it looks for those of a stage later on.
     fresh_by_shims: bool,
+    /// The name of the last stage.
+    stage: String,
     /// An ignore file may keep the cache out.
     may_be_ignored: bool,
     /// Of what docker is given: different for each build on this machine.
@@ -137,12 +141,20 @@ impl Carrier<'_> {
         let missing = || io::Error::from(io::ErrorKind::NotFound);
         let context = self.host.cwd().join(self.build.context.as_ref().ok_or_else(missing)?);
         let dockerfile = surroundings::dockerfile(self.host, Tool::Docker, self.build).ok_or_else(missing)?;
-        let ignored = [context.join(".dockerignore"), beside(&dockerfile)];
+        let ignored = [context.join(IGNORE_FILE), beside(&dockerfile)];
         let may_be_ignored =
             ignored.iter().any(|path| may_ignore(&fs::read_to_string(path).unwrap_or_default(), SHIMS));
-        let fresh_by_shims =
-            self.build.no_cache && begins_with_shims(&fs::read_to_string(&dockerfile)?) && !may_be_ignored;
+        let text = fs::read_to_string(&dockerfile)?;
+        let fresh_by_shims = self.build.no_cache && begins_with_shims(&text) && !may_be_ignored;
+        let stage = export_name(&text);
         let copy = ContextCopy::of(&context, &context.join(SHIMS).join(EXECUTABLE), FOLDER)?;
+        // A link out of the context may lead nowhere in the copy, and what was to be ignored would be in the image.
+        let ignored = |context: &Path| fs::read(context.join(IGNORE_FILE)).ok();
+        if ignored(&context) != ignored(copy.path()) {
+            return Err(io::Error::other(format!(
+                "{IGNORE_FILE} in the context is a link that leads out of it"
+            )));
+        }
         // Through a link it would be written outside the copy.
         if !copy.path().join(SHIMS).symlink_metadata()?.is_dir() {
             return Err(io::Error::other(
@@ -152,7 +164,7 @@ impl Carrier<'_> {
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, may_be_ignored, name })
+        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, stage, may_be_ignored, name })
     }
 
     /// Puts a cache into the context, and what the last stage needs; gives the number of blobs in it.
@@ -223,7 +235,7 @@ impl Carrier<'_> {
             )
         };
         // A container of a failed step would stay.
-        let more = ["--tag", &image, "--target", &room.name, "--force-rm"].map(OsStr::new);
+        let more = ["--tag", &image, "--target", &room.stage, "--force-rm"].map(OsStr::new);
         let mut command = self.docker_build(room, goes, &room.cache().join(DOCKERFILE), &more);
         command.env("BUILDKIT_PROGRESS", "plain");
         let log = room.copy.aside("log");
@@ -257,7 +269,7 @@ impl Carrier<'_> {
             Way::Stage => &["--output", "/{}.vcache"][..],
             Way::Log => &["--log"],
         });
-        with_export(&up_to(text, self.build.target.as_deref()), &room.name, &self.stages, FOLDER, &words)
+        with_export(&up_to(text, self.build.target.as_deref()), &room.stage, &self.stages, FOLDER, &words)
     }
 
     fn copy_out(&self, room: &Room, image: &str) -> io::Result<()> {

@@ -74,7 +74,9 @@ pub(crate) fn may_ignore(text: &str, name: &str) -> bool {
 /// Whether the image that it makes may show the value of a build argument: where an instruction names it, save in a command that is run, and where
 /// the name of an `ARG` is made of variables.
 pub(crate) fn may_show(text: &str, name: &str) -> bool {
-    instructions(text).iter().any(|(_, line)| {
+    // A builder that knows no here-documents takes their lines for instructions.
+    let all = instructions(text, true).into_iter().chain(instructions(text, false));
+    all.map(|(_, line)| line).any(|line| {
         let line = line.replace(['"', '\'', '\\'], "");
         let mut words = line.split_whitespace();
         let mut instruction = words.next().unwrap_or_default().to_ascii_uppercase();
@@ -95,6 +97,16 @@ pub(crate) fn up_to(text: &str, target: Option<&str>) -> String {
         || text.to_owned(),
         |next| text.lines().take(next.line).map(|line| format!("{line}\n")).collect(),
     )
+}
+
+/// A name for one more stage, which no other one has. The same for the same Dockerfile, whose layers docker knows again.
+pub(crate) fn export_name(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    let mut name = "vcache-export".to_owned();
+    while text.contains(&name) {
+        name.push_str("-x");
+    }
+    name
 }
 
 /// The Dockerfile with one more stage of this name, which runs `command` for each of `stages`: with the folder `folder` of its shims copied to a
@@ -138,7 +150,7 @@ fn inherited(stages: &[Stage], stage: usize) -> Option<String> {
 
 fn stages(text: &str) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
-    for (at, line) in instructions(text) {
+    for (at, line) in instructions(text, true) {
         let mut words = line.split_whitespace();
         let instruction = words.next().unwrap_or_default().to_ascii_uppercase();
         let (flags, rest): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("--"));
@@ -182,9 +194,9 @@ fn shims_copied(words: &str) -> Option<String> {
     (sources.iter().any(is_shims) && is_plain).then(|| destination.trim_end_matches('/').to_owned())
 }
 
-/// Instructions, each on one line behind the number of lines before it: comments and the bodies of here-documents left out, continued
-/// lines joined.
-fn instructions(text: &str) -> Vec<(usize, String)> {
+/// Instructions, each on one line behind the number of lines before it: comments left out, continued lines joined. `documents`: the bodies of
+/// here-documents are left out as well.
+fn instructions(text: &str, documents: bool) -> Vec<(usize, String)> {
     let escape = escape(text);
     let mut instructions = Vec::new();
     // Some editors begin a file with a mark for its encoding.
@@ -205,7 +217,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
             }
             None => {
                 begun.push_str(line);
-                for end in documents(&begun) {
+                for end in ends_of_documents(&begun).into_iter().filter(|_| documents) {
                     // What has no end is no here-document.
                     let mut ahead = lines.clone();
                     if ahead.any(|(_, line)| line.trim_start_matches('\t') == end) {
@@ -231,7 +243,7 @@ fn escape(text: &str) -> char {
 }
 
 /// The words that end the here-documents which an instruction begins.
-fn documents(instruction: &str) -> Vec<String> {
+fn ends_of_documents(instruction: &str) -> Vec<String> {
     let takes_them = instruction
         .split_whitespace()
         .next()
@@ -323,6 +335,12 @@ mod tests {
         {
             assert_eq!(up_to(&text, target), expected, "{target:?}");
         }
+    }
+
+    #[test]
+    fn one_more_stage_has_a_name_of_its_own() {
+        assert_eq!(export_name("FROM x AS y\n"), "vcache-export");
+        assert_eq!(export_name("FROM x AS VCACHE-export\nFROM vcache-export-x\n"), "vcache-export-x-x");
     }
 
     #[test]

@@ -132,7 +132,7 @@ mod tests {
             ("ARG a \\\n NO_PROXY\n", &["no_proxy"]),
             ("ARG a \\\n# between\n NO_PROXY=x\n", &["no_proxy"]),
             ("# escape=`\nARG a `\n NO_PROXY\n", &["no_proxy"]),
-            ("RUN x <<Y\nARG NO_PROXY\nY\n", &["NO_PROXY"]),
+            ("RUN x <<Y\nARG NO_PROXY\nY\n", &["no_proxy"]),
             ("RUN echo $NO_PROXY\nENV A=MY_NO_PROXY\n", &["NO_PROXY"]),
             ("ENV A=${NO_PROXY:-x}\n", &["no_proxy"]),
             ("ARG \"NO_PROXY\"\n", &["no_proxy"]),

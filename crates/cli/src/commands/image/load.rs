@@ -110,7 +110,9 @@ fn target(store: &Store, dir: &Path) -> Result<Store> {
         bail!("{}: is not empty; name a new folder", dir.display());
     }
     files::make_for_all(dir)?;
-    let config = Config { dir: dir.to_owned(), lower: vec![store.dir().to_owned()], ..Config::default() };
+    let lower = vec![store.dir().to_owned()];
+    // Docker takes a layer that is the same for the one that it has already.
+    let config = Config { dir: dir.to_owned(), lower, stored_at: Some(1), ..Config::default() };
     Store::open(&config).with_context(|| format!("{}: no cache can be made there", dir.display()))
 }
 
