@@ -1,7 +1,7 @@
 //! The shims for docker, podman and buildah: an image build is given the cache, and every other call is a plain exec.
 //!
 //! `invocation` reads the argv, `plan` decides, `run` starts `vcache serve` for the time of the build (`server`), at an address that the build can
-//! reach (`network`), and hands address and token over as one more entry of `NO_PROXY` ([`vcache_shim::handover`]): a build argument that builders
+//! reach (`network`), and hands (`entry`) address and token over as one more entry of `NO_PROXY` ([`vcache_shim::handover`]): a build argument that builders
 //! give to every `RUN` and keep out of history, layers, environment and cache keys. The Dockerfile need not know.
 //!
 //! Where a build can't reach a server, or is not to, `carry` puts what it will ask for into a copy of its context (`context`), exports what it has

@@ -63,6 +63,17 @@ fn find_reports_bad_lines_of_its_url_only() {
 }
 
 #[test]
+fn find_reports_a_typing_error_after_its_url_and_an_open_conflict() {
+    for line in [format!("http://h/a={A}"), format!("http://h/a {A}"), format!("http://h/a\tsha256:{A}")] {
+        check_find(&line, "http://h/a", None, &[(1, What::NoSeparator)]);
+        check_find(&line, "http://h/", None, &[]);
+        check_find(&line, "http://h/ab", None, &[]);
+    }
+    let text = format!("<<<<<<< ours\nhttp://h/a=={A}\n=======\nhttp://h/b=={B}\n>>>>>>> theirs\n");
+    check_find(&text, "http://h/a", Some((A, 2)), &[(1, What::Merge), (5, What::Merge)]);
+}
+
+#[test]
 fn find_tolerates_crlf_blanks_comments_and_foreign_bytes() {
     let text = format!("# x\r\n\r\n  http://h/a=={A}\t\r\n#http://h/a=={B}\r\n");
     check_find(&text, "http://h/a", Some((A, 3)), &[]);
