@@ -148,13 +148,6 @@ impl Carrier<'_> {
         let fresh_by_shims = self.build.no_cache && begins_with_shims(&text) && !may_be_ignored;
         let stage = export_name(&text);
         let copy = ContextCopy::of(&context, &context.join(SHIMS).join(EXECUTABLE), FOLDER)?;
-        // A link out of the context may lead nowhere in the copy, and what was to be ignored would be in the image.
-        let ignored = |context: &Path| fs::read(context.join(IGNORE_FILE)).ok();
-        if ignored(&context) != ignored(copy.path()) {
-            return Err(io::Error::other(format!(
-                "{IGNORE_FILE} in the context is a link that leads out of it"
-            )));
-        }
         // Through a link it would be written outside the copy.
         if !copy.path().join(SHIMS).symlink_metadata()?.is_dir() {
             return Err(io::Error::other(
@@ -164,7 +157,9 @@ impl Carrier<'_> {
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        Ok(Room { vcache, copy, context, dockerfile, fresh_by_shims, stage, may_be_ignored, name })
+        let room = Room { vcache, copy, context, dockerfile, fresh_by_shims, stage, may_be_ignored, name };
+        room.has_the_same_ignore_files()?;
+        Ok(room)
     }
 
     /// Puts a cache into the context, and what the last stage needs; gives the number of blobs in it.
@@ -354,6 +349,22 @@ impl Room {
                 .filter(|path| path.is_file())
         };
         inside().unwrap_or_else(|| self.dockerfile.clone())
+    }
+
+    /// A link out of the context may lead nowhere in the copy, and what was to be ignored would be in the image.
+    fn has_the_same_ignore_files(&self) -> io::Result<()> {
+        let own = (self.context.join(IGNORE_FILE), self.copy.path().join(IGNORE_FILE));
+        let of_dockerfile = (beside(&self.dockerfile), beside(&self.copied_dockerfile()));
+        match [own, of_dockerfile]
+            .iter()
+            .find(|(original, copied)| fs::read(original).ok() != fs::read(copied).ok())
+        {
+            None => Ok(()),
+            Some((original, _)) => Err(io::Error::other(format!(
+                "{}: it is a link that leads out of the context",
+                original.display()
+            ))),
+        }
     }
 
     fn command(&self, words: &[&str]) -> Command {

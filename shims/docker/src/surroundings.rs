@@ -25,13 +25,14 @@ pub(crate) fn look(host: &Host, settings: &Settings, tool: Tool, build: &Build) 
     let proxies = config.pointer("/proxies");
     let proxies = proxies.and_then(|all| all.get(daemon).or_else(|| all.get("default")));
     let no_proxy = proxies.and_then(|proxies| proxies.get("noProxy")?.as_str());
-    let docker_host = env("DOCKER_HOST").filter(|host| !host.starts_with("unix:"));
+    let docker_host = env("DOCKER_HOST").filter(|host| build.daemon.is_none() && !host.starts_with("unix:"));
     let context = env("DOCKER_CONTEXT").or_else(|| text("/currentContext")).filter(|name| name != "default");
     let builder = env("BUILDX_BUILDER").filter(|name| name != "default");
+    // A host that is named leaves no room for a context.
+    let context = context.filter(|_| env("DOCKER_HOST").is_none() && build.daemon.is_none());
     let elsewhere = docker_host
         .map(|host| format!("DOCKER_HOST={host}"))
-        // A host that is named leaves no room for a context.
-        .or_else(|| context.filter(|_| env("DOCKER_HOST").is_none()).map(|name| format!("context {name}")))
+        .or_else(|| context.map(|name| format!("context {name}")))
         .or_else(|| builder.map(|name| format!("BUILDX_BUILDER={name}")));
     Situation {
         transport: settings.get("VCACHE_TRANSPORT").to_owned(),
@@ -72,4 +73,64 @@ pub(crate) fn dockerfile(host: &Host, tool: Tool, build: &Build) -> Option<PathB
         None => vec![context.join("Containerfile"), context.join("Dockerfile")],
     };
     candidates.into_iter().find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invocation::{Call, parse};
+    use std::ffi::OsString;
+
+    /// What is seen of a call in a folder with two configurations, `a` and `b`.
+    fn seen(line: &str, env: &[(&str, &str)]) -> Situation {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, config) in [
+            (
+                "a",
+                r#"{"currentContext":"far","proxies":{"default":{"noProxy":"all"},"tcp://h:1":{"noProxy":"one"}}}"#,
+            ),
+            ("b", r#"{"proxies":{"unix:///var/run/docker.sock":{"noProxy":"own"}}}"#),
+        ] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join("config.json"), config).unwrap();
+        }
+        std::fs::write(dir.path().join("-"), "FROM wrong\n").unwrap();
+        let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        let Call::Build(build) = parse(Tool::Docker, &words[1..]) else { panic!("{line} is no build") };
+        let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let host = Host::new(words, env, dir.path().to_owned());
+        look(&host, &Settings::load(&host), Tool::Docker, &build)
+    }
+
+    #[test]
+    fn the_configuration_that_docker_would_read() {
+        let far = ("DOCKER_HOST", "tcp://h:1");
+        for (line, env, no_proxy, elsewhere) in [
+            ("docker build .", &[][..], None, None),
+            ("docker build .", &[("DOCKER_CONFIG", "b")], Some("own"), None),
+            ("docker build .", &[("DOCKER_CONFIG", "a")], Some("all"), Some("context far")),
+            ("docker build .", &[("DOCKER_CONFIG", "a"), ("DOCKER_CONTEXT", "default")], Some("all"), None),
+            ("docker --config b build .", &[("DOCKER_CONFIG", "a")], Some("own"), None),
+            ("docker --config a -H tcp://h:1 build .", &[], Some("one"), None),
+            ("docker --config a build .", &[far], Some("one"), Some("DOCKER_HOST=tcp://h:1")),
+            ("docker --config a -H unix:///x build .", &[far], Some("all"), None),
+            ("docker --config b build .", &[("DOCKER_HOST", "")], Some("own"), None),
+            ("docker --config b build .", &[("BUILDX_BUILDER", "default")], Some("own"), None),
+            (
+                "docker --config b build .",
+                &[("BUILDX_BUILDER", "far")],
+                Some("own"),
+                Some("BUILDX_BUILDER=far"),
+            ),
+        ] {
+            let seen = seen(line, env);
+            assert_eq!(seen.configured.as_deref(), no_proxy, "{line} {env:?}");
+            assert_eq!(seen.elsewhere.as_deref(), elsewhere, "{line} {env:?}");
+        }
+    }
+
+    #[test]
+    fn standard_input_is_no_file_of_that_name() {
+        assert_eq!(seen("docker build -f - .", &[]).dockerfile, None);
+    }
 }

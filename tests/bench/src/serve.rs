@@ -1,10 +1,13 @@
 //! `vcache serve`: what 64 clients at once get from it, beside nginx over the same files; and what a hit through it costs, beside
-//! one in the own cache. wrk and nginx are needed for the former; without them its rows are left out, and that is said.
+//! one in the own cache: for a build in a container, which keeps nothing, and, in the last column, for a client that keeps it as well. wrk and nginx are needed for the former; without them its rows are left out, and that is said.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use vcache_shim::handover::Handover;
+
+use crate::call::Call;
 use crate::service::Service;
 use crate::{Bench, KIB, Lane, MIB, label, write_random};
 
@@ -79,6 +82,20 @@ impl Bench {
         }
     }
 
+    /// The same call as in the build of an image: it is told of the server, and keeps nothing.
+    fn in_build(&self, local: &Call, server: &Service) -> Call {
+        let told = Handover {
+            method: "cache".to_owned(),
+            offline: false,
+            strict: false,
+            remote: format!("{}#trusted,vcache", server.url),
+        };
+        let mut call = local.clone();
+        call.env.retain(|(name, _)| name != "VCACHE_DIR" && name != "SONIC_VERSION_CACHE_METHOD");
+        call.env.push(("NO_PROXY".into(), told.encode().into()));
+        call
+    }
+
     fn hits_through(&self) -> Result<(), String> {
         let server = Service::vcache(&self.vcache("cache", &[])?)?;
         write_random(&self.root.join("origin/0K"), 0).map_err(|e| e.to_string())?;
@@ -89,12 +106,14 @@ impl Bench {
             let args = ["-q", "-O", &out.display().to_string(), &url];
             let local = self.call(self.shims.join("wget"), &args);
             local.time()?;
+            let in_build = self.in_build(&local, &server);
             let mut through = local.clone();
             through.env.push(("VCACHE_REMOTE".into(), format!("{}#trusted", server.url).into()));
             let before = self.origin.gets(&url[url.rfind('/').unwrap_or(0)..]);
             let other = self.origin.url("/other-0K");
             let lanes: Vec<Lane<'_>> = vec![
                 self.fresh(local),
+                self.fresh(in_build),
                 Box::new(move |round| {
                     // A client that has a cache, and nothing in it but something else.
                     let cache = self.root.join("clients").join(format!("{}-{round}", label(size)));
@@ -104,7 +123,7 @@ impl Bench {
                     self.fresh(through)(round)
                 }),
             ];
-            self.print(&format!("hit through serve: own cache, {}", label(size)), lanes, 40, limit);
+            self.print(&format!("hit through serve in a build, {}", label(size)), lanes, 40, limit);
             let asked = self.origin.gets(&url[url.rfind('/').unwrap_or(0)..]) - before;
             if asked > 0 {
                 eprintln!("bench: {asked} of these were no hits");

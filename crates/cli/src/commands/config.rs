@@ -97,6 +97,11 @@ pub(crate) fn problems(context: &Context) -> Vec<String> {
         problems.extend(Policy::new(&context.settings, component).1);
     }
     problems.dedup();
+    let transport = context.settings.get("VCACHE_TRANSPORT");
+    if !["", "serve", "stage", "log"].contains(&transport) {
+        let origin = context.settings.origin("VCACHE_TRANSPORT");
+        problems.push(format!("VCACHE_TRANSPORT={transport:?} ({origin}) is none of serve, stage, log"));
+    }
     if vcache_shim::settings::hook_skipped(&context.settings) {
         problems.push("SKIP_BUILD_HOOK=y: every shim is a plain exec of its real tool".to_owned());
     }
@@ -209,6 +214,9 @@ mod tests {
         assert!(text.contains("problem: SONIC_VERSION_CACHE_METHOD=\"fast\""), "{text}");
         assert!(text.contains("problem: VCACHE_LOG=\"loud\""), "{text}");
         assert!(text.contains("web: nothing is asked for"), "{text}");
+        assert!(
+            render(&facts(&[("VCACHE_TRANSPORT", "smoke")])).contains("problem: VCACHE_TRANSPORT=\"smoke\"")
+        );
         assert!(render(&facts(&[("SKIP_BUILD_HOOK", "y")])).contains("problem: SKIP_BUILD_HOOK=y"));
     }
 
