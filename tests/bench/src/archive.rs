@@ -2,11 +2,12 @@
 //! by the library that vcache has, on one core; `sha256sum` is several times slower where its own library is).
 //!
 //! Each import fills a new cache, and none is removed before the row ends: ext4 is slow to make files for minutes after many were removed.
+//! Whatever writes comes after a rest: disks of virtual machines are several times slower once a few gigabytes were written.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -14,12 +15,20 @@ use crate::call::milliseconds;
 use crate::service::Service;
 use crate::{Bench, Lane, MIB, interleave, label, value, write_random};
 
+const REST: Duration = Duration::from_secs(15);
+
 impl Bench {
     /// All rows: the same bytes in a few large contents, and in many of a megabyte.
     pub(crate) fn archives(&self) -> Result<(), String> {
         let (large, total) = if self.quick { (10 * MIB, 40 * MIB) } else { (100 * MIB, 2000 * MIB) };
         self.archive(large, total / large)?;
         self.archive(MIB, total / MIB)
+    }
+
+    /// Until the disk has written all, and a little longer.
+    fn rest(&self) {
+        rustix::fs::sync();
+        std::thread::sleep(if self.quick { Duration::ZERO } else { REST });
     }
 
     fn archive(&self, size: u64, count: u64) -> Result<(), String> {
@@ -41,7 +50,11 @@ impl Bench {
         let disk = self.call("/bin/dd".into(), &[&from, &to, "bs=1M", "conv=fdatasync"]);
         let export = self.vcache("archives/cache", &["export", "-o", &path("packed")])?;
         let lanes: Vec<Lane<'_>> = vec![
-            self.fresh(disk),
+            Box::new(|_| {
+                let _ = fs::remove_file(folder.join("copy"));
+                self.rest();
+                disk.time()
+            }),
             Box::new(|_| {
                 let start = Instant::now();
                 hash(&all).map_err(|e| e.to_string())?;
@@ -50,11 +63,11 @@ impl Bench {
             Box::new(|_| {
                 // What is replaced would be freed within the time.
                 let _ = fs::remove_file(folder.join("packed"));
-                rustix::fs::sync();
+                self.rest();
                 export.time()
             }),
             Box::new(|round| {
-                rustix::fs::sync();
+                self.rest();
                 self.vcache(&format!("archives/{round}"), &["import", &path("packed")])?.time()
             }),
         ];

@@ -123,7 +123,17 @@ pub(crate) fn child(name: &str, cache: &Path, uid: Option<u32>) -> Child {
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
     }
-    command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    command.stdout(std::process::Stdio::null());
+    // Another thread's child may still hold the copy open for writing, until it has become what it is to be.
+    for _ in 0..200 {
+        match command.spawn() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
+            started => return started.unwrap(),
+        }
+    }
+    panic!("{name}: its executable stays busy")
 }
 
 /// The cache of a child; `None` in the parent, where the test is to do nothing.
