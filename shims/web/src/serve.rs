@@ -119,16 +119,19 @@ impl Session<'_> {
     }
 
     /// Holds the locks of what is missing, so that of many calls for one URL a single one fetches. True when another process
-    /// had one of them first.
+    /// had one of them first, by now or just before.
     fn lock_keys(&self, service: &Service) -> bool {
-        if self.store().is_none() || !self.policy.write || real_tool::inside_a_call(self.host) {
+        let Some(store) = self.store().filter(|_| self.policy.write && !real_tool::inside_a_call(self.host))
+        else {
             return false;
-        }
+        };
         let keys = service.jobs.iter().map(|job| job.key().text().to_owned()).collect::<BTreeSet<_>>();
         let locks: Vec<KeyLock> = keys.iter().filter_map(|name| self.lock_one(name)).collect();
         let waited = locks.iter().any(KeyLock::waited);
         *self.key_locks.lock().unwrap_or_else(PoisonError::into_inner) = locks;
-        waited
+        // It may have been done between our look and our lock, which then was free.
+        let is_known = |job: &Job| store.lookup_named(&job.key().name()).is_ok_and(|found| found.is_some());
+        waited || service.jobs.iter().any(is_known)
     }
 
     /// In the cache, else, where that is not or can't be written to, in a folder for temporary files.
