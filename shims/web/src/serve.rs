@@ -14,7 +14,7 @@ use vcache_store::{Error as StoreError, KeyLock, LockWait, Store};
 
 use crate::answer::{Answer, Wanted};
 use crate::deliver::{Undelivered, deliver};
-use crate::plan::{Job, Service};
+use crate::plan::{Job, Order, Service};
 use crate::reason::{Code, Reason};
 use crate::request::{Destination, Existing, Transfer};
 use crate::session::{Served, Session};
@@ -129,9 +129,12 @@ impl Session<'_> {
         let locks: Vec<KeyLock> = keys.iter().filter_map(|name| self.lock_one(name)).collect();
         let waited = locks.iter().any(KeyLock::waited);
         *self.key_locks.lock().unwrap_or_else(PoisonError::into_inner) = locks;
-        // It may have been done between our look and our lock, which then was free.
-        let is_known = |job: &Job| store.lookup_named(&job.key().name()).is_ok_and(|found| found.is_some());
-        waited || service.jobs.iter().any(is_known)
+        // It may have been done between our look and our lock, which then was free. What is to be newer than what is known is no such case.
+        let has_come = |job: &Job| {
+            job.order == Order::CacheFirst
+                && store.lookup_named(&job.key().name()).is_ok_and(|found| found.is_some())
+        };
+        waited || service.jobs.iter().any(has_come)
     }
 
     /// In the cache, else, where that is not or can't be written to, in a folder for temporary files.
