@@ -3,13 +3,11 @@
 //!
 //! What is kept is the event as it was understood, so nothing else gets into the log; its URL is freed of secrets once more.
 
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 
 use hyper::StatusCode;
 use tokio::task::block_in_place;
-use vcache_shim::journal::Event;
+use vcache_shim::journal::{Event, append};
 
 use crate::Shared;
 use crate::intake::Intake;
@@ -32,10 +30,7 @@ pub(crate) async fn post(shared: &Arc<Shared>, body: &mut Intake<'_>) -> Answer 
     block_in_place(|| {
         shared.budget.pay(lines.iter().map(|line| line.len() as u64 + 1).sum())?;
         if let Some(path) = &shared.event_log {
-            // One write, so that the lines of others do not come between; who can't have it does without, as a shim does.
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            let log = File::options().append(true).create(true).open(path);
-            let _ = log.and_then(|mut log| log.write_all(text.as_bytes()));
+            append(path, &lines);
         }
         lines.iter().try_for_each(|line| Ok(shared.store.append_event(line)?))
     })

@@ -6,7 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -116,15 +116,20 @@ impl Journal {
 
     /// Writes `event`; `store` is where the cache can be used.
     pub fn write(&self, store: Option<&Store>, event: &Event) {
-        let Ok(mut line) = serde_json::to_string(event) else { return };
+        let Ok(line) = serde_json::to_string(event) else { return };
         if let Some(store) = store {
             let _ = store.append_event(&line);
         }
         if let Some(path) = &self.build_log {
-            line.push('\n');
-            if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
-                let _ = file.write_all(line.as_bytes());
-            }
+            append(path, &[line]);
         }
+    }
+}
+
+/// Adds lines to the log of a build, in one write, so that the lines of others do not come between. Who can't have it does without.
+pub fn append(path: &Path, lines: &[String]) {
+    if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let _ = file.write_all(text.as_bytes());
     }
 }

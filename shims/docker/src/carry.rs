@@ -71,6 +71,8 @@ struct Room {
     /// The shims of this build are unlike those of any other, which stands for `--no-cache`. With that the classic builder makes equal layers of
     /// several stages twice, and takes the wrong one of them when it looks for those of a stage later on.
     fresh_by_shims: bool,
+    /// The text of the Dockerfile.
+    text: String,
     /// The name of the last stage.
     stage: String,
     /// An ignore file may keep the cache out.
@@ -157,7 +159,8 @@ impl Carrier<'_> {
         let mut random = [0; 6];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("vcache-build-{}", hex::encode(random));
-        let room = Room { vcache, copy, context, dockerfile, fresh_by_shims, stage, may_be_ignored, name };
+        let room =
+            Room { vcache, copy, context, dockerfile, fresh_by_shims, text, stage, may_be_ignored, name };
         room.has_the_same_ignore_files()?;
         Ok(room)
     }
@@ -177,8 +180,7 @@ impl Carrier<'_> {
         output(mark)?;
         let failed = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", cache.display()));
         fs::copy(&room.vcache, cache.join(COMMAND)).map_err(failed)?;
-        let text = self.with_last_stage(room, &fs::read_to_string(&room.dockerfile)?);
-        fs::write(cache.join(DOCKERFILE), text).map_err(failed)?;
+        fs::write(cache.join(DOCKERFILE), self.with_last_stage(room)).map_err(failed)?;
         // One that lies beside the user's Dockerfile counts for this one, too.
         let _ = fs::copy(beside(&room.dockerfile), beside(&cache.join(DOCKERFILE)));
         if room.fresh_by_shims {
@@ -255,7 +257,7 @@ impl Carrier<'_> {
     }
 
     /// One more stage has the cache of each stage, and exports from each what the build was not given.
-    fn with_last_stage(&self, room: &Room, text: &str) -> String {
+    fn with_last_stage(&self, room: &Room) -> String {
         let command = format!("/{{}}/{COMMAND}");
         let before = format!("/{{}}/{BEFORE}");
         let mut words =
@@ -264,7 +266,8 @@ impl Carrier<'_> {
             Way::Stage => &["--output", "/{}.vcache"][..],
             Way::Log => &["--log"],
         });
-        with_export(&up_to(text, self.build.target.as_deref()), &room.stage, &self.stages, FOLDER, &words)
+        let text = up_to(&room.text, self.build.target.as_deref());
+        with_export(&text, &room.stage, &self.stages, FOLDER, &words)
     }
 
     fn copy_out(&self, room: &Room, image: &str) -> io::Result<()> {

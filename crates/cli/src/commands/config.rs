@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 use serde::Serialize;
 use vcache_shim::policy::Component;
 use vcache_shim::{OnMismatch, PinDigest, Policy};
 
+use crate::commands::image::Transport;
 use crate::context::Context;
 use crate::output;
 
@@ -98,7 +100,7 @@ pub(crate) fn problems(context: &Context) -> Vec<String> {
     }
     problems.dedup();
     let transport = context.settings.get("VCACHE_TRANSPORT");
-    if !["", "serve", "stage", "log"].contains(&transport) {
+    if !transport.is_empty() && Transport::from_str(transport, false).is_err() {
         let origin = context.settings.origin("VCACHE_TRANSPORT");
         problems.push(format!("VCACHE_TRANSPORT={transport:?} ({origin}) is none of serve, stage, log"));
     }

@@ -71,17 +71,17 @@ fn buildinfo(folder: &Path, is_default: bool) -> Check {
     Check::ok("buildinfo", shown.to_string())
 }
 
+fn unreadable(error: &anyhow::Error) -> Check {
+    Check::fail("version files", Chain(error.as_ref()).to_string(), "check its owner and mode")
+}
+
 fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     let mut checks = Vec::new();
     let (mut read, mut pins) = (0, 0);
     let advice = "correct the line, or remove it so that it is recorded anew";
     for folder in folders {
         let found = files::version_files(folder).unwrap_or_else(|error| {
-            checks.push(Check::fail(
-                "version files",
-                Chain(error.as_ref()).to_string(),
-                "check its owner and mode",
-            ));
+            checks.push(unreadable(&error));
             Vec::new()
         });
         for file in found {
@@ -95,11 +95,7 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
                     }));
                 }
                 Err(error) => {
-                    checks.push(Check::fail(
-                        "version files",
-                        Chain(error.as_ref()).to_string(),
-                        "check its owner and mode",
-                    ));
+                    checks.push(unreadable(&error));
                 }
             }
         }

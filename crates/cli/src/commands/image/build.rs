@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use vcache_shim::{Component, Policy};
 
 use crate::context::Context;
@@ -31,8 +32,8 @@ pub(super) struct Build {
     args: Vec<OsString>,
 }
 
-#[derive(clap::ValueEnum, Clone, Copy, Debug)]
-enum Transport {
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(crate) enum Transport {
     /// By `vcache serve`
     Serve,
     /// By the context and a last stage
@@ -46,12 +47,8 @@ impl Build {
         let executable = shims::executable(&context.host)?;
         let mut env: Vec<(OsString, OsString)> = Vec::new();
         if let Some(transport) = self.transport {
-            let name = match transport {
-                Transport::Serve => "serve",
-                Transport::Stage => "stage",
-                Transport::Log => "log",
-            };
-            env.push(("VCACHE_TRANSPORT".into(), name.into()));
+            let name = transport.to_possible_value().context("a transport without a name")?;
+            env.push(("VCACHE_TRANSPORT".into(), name.get_name().into()));
         }
         let (policy, _) = Policy::new(&context.settings, Component("docker"));
         if !(policy.read || policy.write) {

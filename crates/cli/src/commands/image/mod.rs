@@ -18,6 +18,7 @@ use clap::Subcommand;
 use vcache_archive::{Manifest, manifest_of};
 use vcache_store::{Digest, Record, Store};
 
+pub(crate) use self::build::Transport;
 use crate::context::Context;
 
 /// The caches of single images: what their builds ask for, saved and loaded
