@@ -15,6 +15,9 @@ use std::str::FromStr;
 
 use tokio::net::{TcpListener, UnixListener};
 
+/// How TCP avoids congestion within a machine: by a window, which every system knows.
+const UNPACED: &str = "reno";
+
 /// An address to listen at.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Listen {
@@ -96,6 +99,10 @@ impl Bound {
         match listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await.map_err(failed)?;
+                if address.ip().is_loopback() {
+                    // Nothing gets lost there; BBR, where it is the system's choice, would all the same send at a pace.
+                    let _ = rustix::net::sockopt::set_tcp_congestion(&listener, UNPACED);
+                }
                 let bound = listener.local_addr().map_err(failed)?;
                 Ok(Bound { listener: Listener::Tcp(listener), at: Listen::Tcp(bound), file: None })
             }

@@ -18,7 +18,7 @@ use crate::Error;
 
 /// Files up to this size are handled without threads, whose start would cost more than they save.
 const THREADED: u64 = 4 << 20;
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 const BUFFERS: usize = 4;
 /// One buffer for the small ones: fits the second-level cache.
 const SMALL_BUFFER: u64 = 256 << 10;
