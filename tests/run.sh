@@ -5,9 +5,11 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 need=()
-for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz nginx-light:nginx; do
+for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz nginx-light:nginx git:git fcgiwrap:fcgiwrap; do
     command -v "${pair#*:}" >/dev/null || need+=("${pair%:*}")
 done
+# Where an engine answers, its client is what is missing.
+if [ -S /var/run/docker.sock ] && ! command -v docker >/dev/null; then need+=(docker.io); fi
 if [ ${#need[@]} -gt 0 ]; then
     [ "$(id -u)" = 0 ] || { echo "needs ${need[*]}; run: sudo apt-get install ${need[*]}" >&2; exit 1; }
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${need[@]}" >/dev/null || exit 1

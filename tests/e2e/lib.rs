@@ -12,6 +12,7 @@
 )]
 
 mod compare;
+pub mod git;
 mod journal;
 mod legs;
 mod row;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 use vcache_store::{Digest, public_url};
-use vcache_versions::{Lookup, WebDigest, WebPin};
+use vcache_versions::{Lookup, Malformed, WebDigest, WebPin};
 
 /// A version file is held for a few milliseconds by each writer.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
@@ -34,15 +34,30 @@ pub struct Pin {
     pub place: String,
 }
 
+/// A commit to which a repository is pinned, and where that stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// Lower-case hexadecimal digits.
+    pub id: String,
+    /// `file:line`, for messages.
+    pub place: String,
+}
+
 /// What a version file says about one URL.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Found {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found<P = Pin> {
     /// The pin in force.
-    pub pin: Option<Pin>,
+    pub pin: Option<P>,
     /// What is wrong with the lines that are about the URL, each as `file:line: what`.
     pub problems: Vec<String>,
     /// Two of them contradict each other: no content can satisfy both, so neither is `pin`.
     pub contradictory: bool,
+}
+
+impl<P> Default for Found<P> {
+    fn default() -> Self {
+        Found { pin: None, problems: Vec::new(), contradictory: false }
+    }
 }
 
 impl Pins {
@@ -67,14 +82,30 @@ impl Pins {
             let public = public_url(typed);
             found = vcache_versions::find_by(&self.text, &|url| public_url(url) == public);
         }
-        let place = |line: usize| format!("{}:{line}", self.file.display());
-        let problems = found.problems.iter().map(|p| format!("{}: {}", place(p.line), p.what)).collect();
         let contradictory = found.conflict().is_some();
+        let problems = self.told(&found.problems);
         let pin = found.pin.and_then(|WebPin { digest, line }| {
             let text = digest.to_string();
-            Some(Pin { digest: text.parse().ok()?, text, place: place(line) })
+            Some(Pin { digest: text.parse().ok()?, text, place: self.place(line) })
         });
         Found { pin, problems, contradictory }
+    }
+
+    /// What the file says about a repository, as git tells one from another; `url` holds no secret.
+    pub fn git(&self, url: &str) -> Found<Commit> {
+        let found = vcache_versions::find_git(&self.text, url);
+        let contradictory = found.conflict().is_some();
+        let problems = self.told(&found.problems);
+        let pin = found.pin.map(|pin| Commit { id: pin.commit, place: self.place(pin.line) });
+        Found { pin, problems, contradictory }
+    }
+
+    fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.file.display())
+    }
+
+    fn told(&self, problems: &[Malformed]) -> Vec<String> {
+        problems.iter().map(|p| format!("{}: {}", self.place(p.line), p.what)).collect()
     }
 }
 
@@ -83,16 +114,28 @@ impl Pins {
 /// # Errors
 /// The folder or file can't be made, locked, read or replaced; the file is as it was.
 pub fn record_web(buildinfo: &Path, kind: &str, url: &str, digest: &WebDigest) -> io::Result<()> {
+    record(buildinfo, kind, &|text| vcache_versions::insert(text, url, digest))
+}
+
+/// Records in `<buildinfo>/build-versions/versions-git` that the repository was used at `commit`; `url` holds no secret.
+///
+/// # Errors
+/// As [`record_web`].
+pub fn record_git(buildinfo: &Path, url: &str, commit: &str) -> io::Result<()> {
+    record(buildinfo, "git", &|text| vcache_versions::insert_git(text, url, commit))
+}
+
+fn record(buildinfo: &Path, kind: &str, insert: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> io::Result<()> {
     let folder = buildinfo.join("build-versions");
     let file = folder.join(format!("versions-{kind}"));
     // Most calls repeat what is there already: they need no lock.
-    if vcache_versions::insert(&read_or_empty(&file)?, url, digest).is_none() {
+    if insert(&read_or_empty(&file)?).is_none() {
         return Ok(());
     }
     fs::create_dir_all(&folder)?;
     // Without locks (some NFS) the file is still whole at every moment, and only a racing writer's line may be lost.
     let lock = vcache_store::lock_file(&lock_path(&file), LOCK_PATIENCE);
-    let recorded = read_or_empty(&file).and_then(|text| match vcache_versions::insert(&text, url, digest) {
+    let recorded = read_or_empty(&file).and_then(|text| match insert(&text) {
         Some(text) => replace(&file, &text),
         None => Ok(()),
     });

@@ -15,17 +15,20 @@ pub enum Kind {
     Web,
     /// What the build of an image has asked for; its content is an archive's manifest.
     Image,
+    /// What is known of a git repository: its state, and its packs.
+    Git,
 }
 
 impl Kind {
     /// Every kind, for walks.
-    pub const ALL: [Self; 2] = [Self::Web, Self::Image];
+    pub const ALL: [Self; 3] = [Self::Web, Self::Image, Self::Git];
 
     /// The folder's name with the format version of its keys and records.
     pub const fn bucket(self) -> &'static str {
         match self {
             Self::Web => "web-v1",
             Self::Image => "image-v1",
+            Self::Git => "git-v1",
         }
     }
 
@@ -57,6 +60,11 @@ impl Key {
     /// The key of what an image was built from; `parts` is the digest over what it is made of.
     pub fn image(name: &str, parts: &str) -> Self {
         Self { kind: Kind::Image, text: format!("image:{name}\n{parts}") }
+    }
+
+    /// The key of a part of what is known of a repository; `part` is one line.
+    pub fn git(url: &str, part: &str) -> Self {
+        Self { kind: Kind::Git, text: format!("{}\ngit {part}", public_url(url)) }
     }
 
     /// Name and parts of a text that [`Self::image`] has made.
@@ -99,6 +107,8 @@ mod tests {
             Key::web("https://h/%61", "").name(),
             Key::image("a", "1").name(),
             Key::image("a", "2").name(),
+            Key::git("https://h/a", "state").name(),
+            Key::git("https://h/a", "pack x").name(),
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{at}");

@@ -7,6 +7,7 @@
 //! - [`Origin`]: an HTTP/1.1 server on the loopback device. It is written on `std::net` alone, since half of its use
 //!   is to break the protocol on purpose (short bodies, stalls, resets), which a server library forbids.
 //! - [`Nginx`]: a real web server to be written to.
+//! - [`GitOrigin`]: git repositories, served over HTTP and by a `git daemon`.
 //! - [`tools`]: a tool that echoes what it was given, and one that must not be called.
 //! - [`Need`]: parts of the machine that some tests stand on. A missing part is a loud skip, and a failure when `CI`
 //!   is `true`.
@@ -22,6 +23,7 @@
 
 mod bins;
 mod digest;
+mod git;
 mod need;
 mod nginx;
 mod origin;
@@ -32,6 +34,7 @@ mod tree;
 
 pub use bins::{bin_dir, workspace};
 pub use digest::{md5_hex, sha256_hex};
+pub use git::{BIG_FILES, GitOrigin};
 pub use need::{Need, have, missing, say_skipped};
 pub use nginx::Nginx;
 pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};

@@ -116,6 +116,16 @@ impl Sandbox {
         std::fs::read_to_string(self.buildinfo().join("build-versions/versions-web")).unwrap_or_default()
     }
 
+    /// Writes the pins of repositories in force: `buildinfo/versions/versions-git`.
+    pub fn pin_git(&self, text: &str) {
+        self.write("buildinfo/versions/versions-git", text.as_bytes());
+    }
+
+    /// The commits that shims recorded: `buildinfo/build-versions/versions-git`; empty when there is none.
+    pub fn recorded_git(&self) -> String {
+        std::fs::read_to_string(self.buildinfo().join("build-versions/versions-git")).unwrap_or_default()
+    }
+
     /// The lines of the build log.
     pub fn log_lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.build_log()).unwrap_or_default();
@@ -181,7 +191,7 @@ impl Default for Sandbox {
 /// Lays shims out as an image gets them: the executable and relative links to it.
 fn stage(bins: &Path, shims: &Path) {
     std::fs::copy(bins.join("vcache-shim"), shims.join("vcache-shim")).expect("copy vcache-shim");
-    for name in ["wget", "curl"] {
+    for name in ["wget", "curl", "git", "git-remote-vcache"] {
         symlink("vcache-shim", shims.join(name)).expect("link a shim");
     }
 }

@@ -85,11 +85,14 @@ pub enum What {
     /// What stands behind the last `==` is no digest.
     #[error("the digest is neither an md5 (32 hexadecimal digits) nor `sha256:` and 64 of them")]
     Digest,
+    /// What stands behind the last `==` is no commit.
+    #[error("the version is no commit (40 or 64 hexadecimal digits)")]
+    Commit,
     /// It is not UTF-8, which no URL in a version file needs to be.
     #[error("not UTF-8")]
     NotUtf8,
-    /// It pins the URL to another digest of the same kind than an earlier line does.
-    #[error("the same URL has another digest on line {other}")]
+    /// It pins the URL to another digest of the same kind, or to another commit, than an earlier line does.
+    #[error("the same URL has another version on line {other}")]
     Conflict {
         /// The earlier line, counted from 1.
         other: usize,
@@ -171,21 +174,30 @@ pub fn parse(text: &[u8]) -> (Vec<(String, WebPin)>, Vec<Malformed>) {
 /// The lines come out unique and sorted by bytes, as `LC_ALL=C sort` does and as SONiC keeps them; comments at the top
 /// stay at the top, every pin of the same URL is replaced, and lines that are no pins are kept as they are.
 pub fn insert(text: &[u8], url: &str, digest: &WebDigest) -> Option<Vec<u8>> {
-    if url.is_empty() || url.starts_with('#') || url.trim() != url || url.chars().any(char::is_control) {
-        return None;
-    }
     let is_ours = |line: &&[u8]| matches!(parse_line(line), Ok((found, _)) if found == url);
-    let trimmed = || text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let known: Vec<WebDigest> =
-        trimmed().filter(is_ours).filter_map(|line| Some(parse_line(line).ok()?.1)).collect();
+        trimmed(text).filter(is_ours).filter_map(|line| Some(parse_line(line).ok()?.1)).collect();
     // An md5 and a sha256 may stand side by side.
     let kinds: HashSet<_> = known.iter().map(std::mem::discriminant).collect();
     if known.contains(digest) && kinds.len() == known.len() {
         return None;
     }
-    let head: Vec<&[u8]> = trimmed().take_while(|line| line.starts_with(b"#")).collect();
-    let pin = format!("{url}=={digest}");
-    let mut body: Vec<&[u8]> = trimmed().skip(head.len()).filter(|line| !is_ours(line)).collect();
+    with_line(text, url, &digest.to_string(), &is_ours)
+}
+
+/// The file with the line `url==version` instead of those that are ours; `None` where the URL is one that a line cannot carry.
+pub(crate) fn with_line(
+    text: &[u8],
+    url: &str,
+    version: &str,
+    is_ours: &dyn Fn(&&[u8]) -> bool,
+) -> Option<Vec<u8>> {
+    if url.is_empty() || url.starts_with('#') || url.trim() != url || url.chars().any(char::is_control) {
+        return None;
+    }
+    let head: Vec<&[u8]> = trimmed(text).take_while(|line| line.starts_with(b"#")).collect();
+    let pin = format!("{url}=={version}");
+    let mut body: Vec<&[u8]> = trimmed(text).skip(head.len()).filter(|line| !is_ours(line)).collect();
     body.push(pin.as_bytes());
     body.sort_unstable();
     body.dedup();
@@ -195,6 +207,10 @@ pub fn insert(text: &[u8], url: &str, digest: &WebDigest) -> Option<Vec<u8>> {
         out.push(b'\n');
     }
     Some(out)
+}
+
+pub(crate) fn trimmed(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
 /// The pins of one URL so far: the first of each kind, and whether another contradicted it.
@@ -237,7 +253,7 @@ impl Kept {
 }
 
 /// The lines that say something, with their numbers, without blanks around them.
-fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let numbered = text.split(|&b| b == b'\n').enumerate();
     numbered
         .map(|(index, line)| (index + 1, line.trim_ascii()))
@@ -245,12 +261,12 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// Whether a line without a good separator begins with a URL that is meant.
-fn is_about(line: &[u8], is_meant: &dyn Fn(&[u8]) -> bool) -> bool {
+pub(crate) fn is_about(line: &[u8], is_meant: &dyn Fn(&[u8]) -> bool) -> bool {
     let ends = (0..line.len()).filter(|&at| matches!(line[at], b'=' | b' ' | b'\t'));
     ends.chain([line.len()]).any(|end| is_meant(&line[..end]))
 }
 
-fn split(line: &[u8]) -> Result<(&[u8], &[u8]), What> {
+pub(crate) fn split(line: &[u8]) -> Result<(&[u8], &[u8]), What> {
     if [&b"<<<<<<< "[..], b">>>>>>> "].iter().any(|mark| line.starts_with(mark)) {
         return Err(What::Merge);
     }

@@ -113,7 +113,7 @@ fn parse_keeps_good_lines_beside_bad_ones() {
             "line 3: no `==` between URL and digest",
             "line 4: no URL before `==`",
             "line 5: the digest is neither an md5 (32 hexadecimal digits) nor `sha256:` and 64 of them",
-            "line 6: the same URL has another digest on line 2",
+            "line 6: the same URL has another version on line 2",
             "line 8: not UTF-8",
         ]
     );

@@ -1,0 +1,165 @@
+//! Git repositories on the loopback device, served by nobody's invention: a `git daemon`, and `git http-backend` behind nginx and
+//! fcgiwrap.
+//!
+//! Life cycle: [`GitOrigin::start`] makes the repositories (see `repos.rs`) and serves them until [`GitOrigin::stop`]; while it is
+//! stopped connections are refused; [`GitOrigin::resume`] serves on the same ports again. Dropping the value stops the servers and
+//! deletes the repositories.
+//!
+//! Both servers run `upload-pack` with a hook that writes a line for each pack that is made, so that "fetched once" can be asserted
+//! whatever the transport, and however many requests the protocol takes for it. Over HTTP each repository has three
+//! addresses: `/NAME`, `/private/NAME` (only for `user:pw`) and `/redirect/NAME` (a redirect to the first).
+
+mod command;
+mod repos;
+mod server;
+mod stream;
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::Need;
+use crate::sandbox::set_mode;
+
+use command::Git;
+pub use repos::BIG_FILES;
+use server::Servers;
+use stream::{Item, Stream};
+
+/// Repositories with their servers.
+#[derive(Debug)]
+pub struct GitOrigin {
+    dir: TempDir,
+    http_port: u16,
+    git_port: u16,
+    servers: Option<Servers>,
+}
+
+impl GitOrigin {
+    /// What it stands on, for [`crate::missing`].
+    pub const NEEDS: [Need<'static>; 3] = [Need::Tool("git"), Need::Tool("nginx"), Need::Tool("fcgiwrap")];
+
+    /// Makes the repositories and serves them.
+    pub fn start() -> GitOrigin {
+        let dir = tempfile::Builder::new().prefix("vcache-git-").tempdir().expect("make a temporary folder");
+        set_mode(dir.path(), 0o755);
+        let mut origin =
+            GitOrigin { http_port: server::free_port(), git_port: server::free_port(), servers: None, dir };
+        std::fs::create_dir(origin.root()).expect("make the folder of repositories");
+        repos::make(&origin.root(), &origin.http());
+        std::os::unix::fs::symlink(".", origin.root().join("private")).expect("link the folder to itself");
+        server::configure(origin.dir.path(), origin.http_port);
+        origin.resume();
+        origin
+    }
+
+    /// `http://HOST:PORT`, without a slash at the end.
+    pub fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// `git://HOST:PORT`, without a slash at the end.
+    pub fn git(&self) -> String {
+        format!("git://127.0.0.1:{}", self.git_port)
+    }
+
+    /// The folder of the repositories, for local paths and `file:` URLs.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("repos")
+    }
+
+    /// Stops serving; from now on connections are refused. Idempotent.
+    pub fn stop(&mut self) {
+        self.servers = None;
+    }
+
+    /// Serves on the same ports again. Idempotent.
+    pub fn resume(&mut self) {
+        if self.servers.is_none() {
+            self.servers = Some(Servers::start(self.dir.path(), &self.root(), self.http_port, self.git_port));
+        }
+    }
+
+    /// The packs that were made since the last call, by repository (`plain.git`), sorted: one for each fetch of objects.
+    pub fn take_packs(&self) -> Vec<String> {
+        let text = self.take("packs");
+        let mut names: Vec<String> = text
+            .lines()
+            .map(|line| Path::new(line).file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The requests since the last call: of HTTP `METHOD URI STATUS BYTES`, of the daemon `git SERVICE REPOSITORY`. A server
+    /// writes its line after it has answered, maybe after the client has ended.
+    pub fn take_requests(&self) -> Vec<String> {
+        let daemon = self.take("daemon.log");
+        let daemon = daemon.lines().filter_map(|line| {
+            let (service, repository) = line.split_once("Request ")?.1.split_once(" for ")?;
+            Some(format!("git {service} {}", repository.trim_matches('\'')))
+        });
+        self.take("access.log").lines().map(str::to_owned).chain(daemon).collect()
+    }
+
+    /// The sum of bytes that were sent over HTTP by `requests` of [`GitOrigin::take_requests`].
+    pub fn bytes(requests: &[String]) -> u64 {
+        let sent = |line: &String| {
+            line.strip_prefix("git ").is_none().then(|| line.rsplit(' ').next()?.parse::<u64>().ok())?
+        };
+        requests.iter().filter_map(sent).sum()
+    }
+
+    /// How many of `requests` posted to the `upload-pack` of this repository, or opened a connection to it.
+    pub fn posts(requests: &[String], repository: &str) -> usize {
+        let http = format!("/{}/git-upload-pack ", repository.replace(' ', "%20"));
+        let daemon = format!("git upload-pack /{repository}");
+        requests.iter().filter(|line| line.contains(&http) || **line == daemon).count()
+    }
+
+    /// The commit that a revision names in a repository (`plain.git`, `main~2`); `refs/hidden/lost` of `sub.git` is on no branch.
+    pub fn id(&self, repository: &str, revision: &str) -> String {
+        Git::here(&self.root().join(repository)).id(revision)
+    }
+
+    /// Adds a commit with a file `state` to a branch; its identifier.
+    pub fn push(&self, repository: &str, branch: &str, state: &str) -> String {
+        let git = Git::here(&self.root().join(repository));
+        let tip = git.id(branch);
+        let count = git.run(&["rev-list", "--count", branch]).parse().expect("a number");
+        let mut stream = Stream::after(count);
+        stream.commit(branch, state, &[&tip], &[Item::File("state", state)]);
+        git.import(&stream);
+        git.id(branch)
+    }
+
+    /// Replaces a branch by one commit without a history, and throws away what no ref leads to any more; the new identifier.
+    pub fn force_push(&self, repository: &str, branch: &str, state: &str) -> String {
+        let git = Git::here(&self.root().join(repository));
+        git.run(&["update-ref", "-d", &format!("refs/heads/{branch}")]);
+        let mut stream = Stream::default();
+        stream.commit(branch, state, &[], &[Item::File("state", state)]);
+        git.import(&stream);
+        for tag in git.run(&["tag", "--list"]).lines() {
+            git.run(&["tag", "-d", tag]);
+        }
+        git.run(&["reflog", "expire", "--all", "--expire=now"]);
+        git.run(&["gc", "-q", "--prune=now"]);
+        git.id(branch)
+    }
+
+    /// What the servers complained of, for messages.
+    pub fn complaints(&self) -> String {
+        ["errors", "daemon.log"]
+            .map(|name| std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default())
+            .join("")
+    }
+
+    /// Reads a log and empties it; its writers append.
+    fn take(&self, name: &str) -> String {
+        let path = self.dir.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, "").expect("empty a log");
+        text
+    }
+}

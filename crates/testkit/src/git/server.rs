@@ -1,0 +1,136 @@
+//! The processes that serve: `git daemon`, nginx, fcgiwrap.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use super::command::{Git, alone};
+use crate::process::kill_group;
+use crate::sandbox::set_mode;
+
+/// The three processes; dropping the value ends them.
+#[derive(Debug)]
+pub(super) struct Servers {
+    children: Vec<Child>,
+}
+
+impl Servers {
+    /// Starts them, and returns when both ports take connections.
+    pub(super) fn start(dir: &Path, root: &Path, http_port: u16, git_port: u16) -> Servers {
+        let socket = dir.join("fcgi");
+        std::fs::remove_file(&socket).ok();
+        let mut wrap = Command::new("fcgiwrap");
+        wrap.args(["-f", "-c", "8", "-s", &format!("unix:{}", socket.display())]);
+        let mut nginx = Command::new("nginx");
+        nginx.arg("-e").arg(dir.join("errors")).arg("-c").arg(dir.join("nginx.conf"));
+        let mut daemon = Command::new(exec_path().join("git-daemon"));
+        daemon
+            .args([
+                "--verbose",
+                "--reuseaddr",
+                "--export-all",
+                "--enable=upload-archive",
+                "--listen=127.0.0.1",
+            ])
+            .args([format!("--port={git_port}"), format!("--base-path={}", root.display())]);
+        alone(&mut daemon, dir);
+        daemon.stderr(append(&dir.join("daemon.log")));
+        wrap.stderr(append(&dir.join("errors")));
+        nginx.stderr(Stdio::null());
+        let mut servers = Servers { children: Vec::new() };
+        for mut command in [wrap, nginx, daemon] {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+            let child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
+            servers.children.push(child);
+        }
+        let reached = || {
+            socket.exists()
+                && [http_port, git_port].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+        };
+        let begin = Instant::now();
+        while !reached() {
+            let complaints = || std::fs::read_to_string(dir.join("errors")).unwrap_or_default();
+            assert!(begin.elapsed() < Duration::from_secs(10), "no server: {}", complaints());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The workers of nginx are another user's.
+        set_mode(&socket, 0o777);
+        servers
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            kill_group(child);
+            child.wait().ok();
+        }
+    }
+}
+
+/// Writes what the servers are told: a configuration of git for both, and nginx's own.
+pub(super) fn configure(dir: &Path, http_port: u16) {
+    let dir_text = dir.display();
+    let hook = format!("#!/bin/sh\npwd >>{dir_text}/packs\nexec \"$@\"\n");
+    std::fs::write(dir.join("hook"), hook).expect("write the hook");
+    set_mode(&dir.join("hook"), 0o755);
+    let config = format!(
+        "[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n\tpackObjectsHook = {dir_text}/hook\n\
+         [safe]\n\tdirectory = *\n[gc]\n\tauto = 0\n"
+    );
+    std::fs::write(dir.join(".gitconfig"), config).expect("write the configuration of git");
+    std::fs::write(dir.join("passwords"), "user:{PLAIN}pw\n").expect("write passwords");
+    let backend = exec_path().join("git-http-backend");
+    let pass = format!(
+        "fastcgi_pass unix:{dir_text}/fcgi; fastcgi_buffering off; \
+         fastcgi_param SCRIPT_FILENAME {}; fastcgi_param GIT_PROJECT_ROOT {dir_text}/repos; \
+         fastcgi_param GIT_HTTP_EXPORT_ALL 1; fastcgi_param GIT_CONFIG_NOSYSTEM 1; fastcgi_param HOME {dir_text}; \
+         fastcgi_param PATH /usr/local/bin:/usr/bin:/bin; fastcgi_param PATH_INFO $uri; \
+         fastcgi_param QUERY_STRING $query_string; fastcgi_param REQUEST_METHOD $request_method; \
+         fastcgi_param CONTENT_TYPE $content_type; fastcgi_param CONTENT_LENGTH $content_length; \
+         fastcgi_param GIT_PROTOCOL $http_git_protocol; fastcgi_param REMOTE_USER $remote_user; \
+         fastcgi_param REMOTE_ADDR $remote_addr;",
+        backend.display()
+    );
+    let temporary: String = ["client_body", "fastcgi", "proxy", "scgi", "uwsgi"]
+        .iter()
+        .map(|what| format!(" {what}_temp_path {dir_text}/{what};\n"))
+        .collect();
+    let config = format!(
+        "worker_processes 1;\ndaemon off;\npid {dir_text}/pid;\nerror_log {dir_text}/errors;\nevents {{}}\nhttp {{\n\
+         log_format short '$request_method $request_uri $status $bytes_sent';\n access_log {dir_text}/access.log short;\n{temporary}\
+         client_max_body_size 0;\n server {{\n listen 127.0.0.1:{http_port};\n\
+         location / {{ {pass} }}\n\
+         location /private/ {{ auth_basic x; auth_basic_user_file {dir_text}/passwords; {pass} }}\n\
+         location /redirect/ {{ rewrite ^/redirect(/.*)$ $1 redirect; }}\n\
+         }}\n}}\n"
+    );
+    std::fs::write(dir.join("nginx.conf"), config).expect("write the configuration of nginx");
+}
+
+/// A port that nobody listens on, from below the range that the kernel gives out for outgoing connections, so that nobody
+/// takes it by chance while the server is stopped.
+pub(super) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() * 16 % 2_400).expect("below 2400");
+    for _ in 0..2_400 {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 30_300 + (first.wrapping_add(step) % 2_400);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port");
+}
+
+fn exec_path() -> std::path::PathBuf {
+    Git::here(Path::new("/")).run(&["--exec-path"]).into()
+}
+
+fn append(path: &Path) -> std::fs::File {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    file.unwrap_or_else(|error| panic!("open {}: {error}", path.display()))
+}

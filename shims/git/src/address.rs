@@ -1,0 +1,110 @@
+//! What a repository is reached by (git-clone(1), "GIT URLS"), as far as it matters here.
+
+use vcache_store::public_url;
+use vcache_versions::repository;
+
+/// How git reaches a repository.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Transport {
+    /// `http://`, `https://`.
+    Http,
+    /// `ssh://`, `git+ssh://`, `ssh+git://`, and `[USER@]HOST:PATH`.
+    Ssh,
+    /// `git://`.
+    Git,
+    /// A path, or `file://`.
+    Local,
+    /// Another remote helper's (`ext::…`, `ftp://`).
+    Foreign,
+}
+
+impl Transport {
+    /// Of a URL as typed.
+    pub(crate) fn of(url: &str) -> Transport {
+        let name = url.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
+        let (name, rest) = url.split_at(name.unwrap_or(url.len()));
+        if !name.is_empty() && rest.starts_with("::") {
+            return Transport::Foreign;
+        }
+        match name {
+            _ if !rest.starts_with("://") => {}
+            "http" | "https" => return Transport::Http,
+            "ssh" | "git+ssh" | "ssh+git" => return Transport::Ssh,
+            "git" => return Transport::Git,
+            "file" => return Transport::Local,
+            _ => return Transport::Foreign,
+        }
+        // As git tells it: a colon before the first slash is a host's, unless the host is none.
+        match (url.find(':'), url.find('/')) {
+            (Some(colon), slash) if colon > 0 && slash.is_none_or(|slash| colon < slash) => Transport::Ssh,
+            _ => Transport::Local,
+        }
+    }
+
+    /// Whether another machine may be asked.
+    pub(crate) fn is_remote(self) -> bool {
+        matches!(self, Transport::Http | Transport::Ssh | Transport::Git)
+    }
+}
+
+/// By which a repository is known to the cache: without credentials and without what makes no difference to git.
+pub(crate) fn key(url: &str) -> String {
+    repository(&public_url(url)).to_owned()
+}
+
+/// By which version files know it: as typed, without what is secret. Who it is that ssh asks for is not.
+pub(crate) fn public(url: &str) -> String {
+    let is_short = Transport::of(url) == Transport::Ssh && !url.contains("://");
+    if is_short { url.to_owned() } else { public_url(url) }
+}
+
+/// Whether an HTTP URL holds a user, who may well be a token.
+pub(crate) fn has_credentials(url: &str) -> bool {
+    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
+    Transport::of(url) == Transport::Http && authority.flatten().is_some_and(|host| host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports() {
+        for (url, transport) in [
+            ("https://h/a.git", Transport::Http),
+            ("http://[::1]:80/a", Transport::Http),
+            ("git://h/a", Transport::Git),
+            ("ssh://git@h:22/a", Transport::Ssh),
+            ("git+ssh://h/a", Transport::Ssh),
+            ("git@h.example:o/a.git", Transport::Ssh),
+            ("h:a", Transport::Ssh),
+            ("[::1]:a", Transport::Ssh),
+            ("/a:b", Transport::Local),
+            ("./a:b", Transport::Local),
+            ("a", Transport::Local),
+            ("", Transport::Local),
+            (":a", Transport::Local),
+            ("../a", Transport::Local),
+            ("file:///a", Transport::Local),
+            ("ext::sh -c x", Transport::Foreign),
+            ("vcache::http://h/a", Transport::Foreign),
+            ("ftp://h/a", Transport::Foreign),
+        ] {
+            assert_eq!(Transport::of(url), transport, "{url}");
+        }
+    }
+
+    #[test]
+    fn keys_have_no_credentials_and_one_form() {
+        for url in ["https://h/a", "https://h/a.git", "https://h/a.git/", "https://u:p@h/a", "https://h/a/#x"]
+        {
+            assert_eq!(key(url), "https://h/a", "{url}");
+        }
+        assert_eq!(key("ssh://git@h/a.git"), "ssh://h/a");
+        assert_eq!(key("git@h:a.git"), "h:a");
+        assert_eq!(public("git@h:a.git"), "git@h:a.git");
+        assert_eq!(public("https://u:p@h/a.git"), "https://h/a.git");
+        assert!(has_credentials("https://token@h/a") && has_credentials("http://u:p@h"));
+        assert!(!has_credentials("https://h/a@b") && !has_credentials("ssh://git@h/a"));
+    }
+}

@@ -1,0 +1,61 @@
+//! What a call would lead to, without doing it.
+
+use vcache_shim::family::{Explanation, RequestExplanation};
+use vcache_shim::{Host, Policy, Settings, real_tool, settings};
+
+use crate::COMPONENT;
+use crate::call::parse;
+use crate::git::Git;
+use crate::mirror::Mirror;
+use crate::plan::{Plan, plan};
+use crate::run::{look, resolve};
+
+pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
+    let mut explanation = Explanation {
+        tool: host.name().to_string_lossy().into_owned(),
+        plan: "exec".to_owned(),
+        reason: None,
+        detail: None,
+        real_tool: real_tool::find(host).ok().map(|tool| tool.path.display().to_string()),
+        requests: Vec::new(),
+    };
+    let (policy, _) = Policy::new(settings, COMPONENT);
+    let words = host.args().get(1..).unwrap_or_default();
+    let Ok(git) = Git::of(host) else { return explanation };
+    if !policy.active() || settings::hook_skipped(settings) {
+        return explanation;
+    }
+    let planned = match resolve(&git, parse(words), words) {
+        Ok(None) => return explanation,
+        Ok(Some((remote, words))) => {
+            let situation = look(host, &git, &words[..remote.globals]);
+            let urls = remote.url.clone().map_or_else(|| situation.fetched_from(), |url| vec![url]);
+            explanation.requests = urls.iter().map(|url| request(host, settings, url)).collect();
+            plan(&remote, &situation)
+        }
+        Err(reason) => Plan::Passthrough(reason),
+    };
+    match planned {
+        Plan::Route { .. } => explanation.plan = "serve".to_owned(),
+        Plan::Passthrough(reason) => {
+            explanation.plan = "passthrough".to_owned();
+            explanation.reason = Some(reason.code.name().to_owned());
+            explanation.detail = Some(reason.to_string());
+            explanation.requests.clear();
+        }
+    }
+    explanation
+}
+
+fn request(host: &Host, settings: &Settings, url: &str) -> RequestExplanation {
+    let mirror = Mirror::only_looking(host, settings, url);
+    let pin = mirror.as_ref().and_then(|mirror| mirror.pin().cloned());
+    RequestExplanation {
+        url: vcache_store::public_url(url),
+        destination: String::new(),
+        pin: pin.as_ref().map(|pin| pin.id.clone()),
+        pinned_by: pin.map(|pin| pin.place),
+        cache: mirror.map_or("miss", |mirror| mirror.outlook()).to_owned(),
+        sha256: None,
+    }
+}

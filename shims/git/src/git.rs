@@ -1,0 +1,163 @@
+//! The real git, run by us: with what the caller has set up for it, less what leads back to us.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::process::{Command, Output, Stdio};
+
+use vcache_shim::Host;
+use vcache_shim::real_tool::{self, NotFound, RealTool};
+
+use crate::helper;
+
+/// How git hands on what `-c` has set (git(1) does not tell; `config.c` does): words as `sq_quote` makes them, `'name=value'` or since
+/// 2.31 `'name'='value'`.
+const PARAMETERS: &str = "GIT_CONFIG_PARAMETERS";
+
+/// What ties git to a repository (`git rev-parse --local-env-vars`), but for the configuration.
+const OF_REPOSITORY: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
+/// A way to run it.
+pub(crate) struct Git {
+    host: Host,
+    tool: RealTool,
+    parameters: Option<OsString>,
+}
+
+impl Git {
+    /// For the call in `host`.
+    ///
+    /// # Errors
+    /// There is no real git.
+    pub(crate) fn of(host: &Host) -> Result<Git, NotFound> {
+        let host = host.with_args(vec!["git".into()]);
+        let tool = real_tool::find(&host)?;
+        let parameters = host.env(PARAMETERS).map(|value| without_ours(value));
+        Ok(Git { host, tool, parameters })
+    }
+
+    /// For the call itself: with the name that was typed, and all that the caller has set.
+    pub(crate) fn as_typed(&self, host: &Host, args: &[OsString]) -> Command {
+        self.tool.command(host, args)
+    }
+
+    /// In the caller's repository, if there is one.
+    pub(crate) fn here<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let mut command = self.tool.command(&self.host, &args);
+        if let Some(parameters) = &self.parameters {
+            command.env(PARAMETERS, parameters);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// In no repository, or in the one that `--git-dir` names.
+    pub(crate) fn elsewhere<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = self.here(args);
+        for name in OF_REPOSITORY {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// The values of these configuration variables, in the order in which git reads them; none where there are none.
+    pub(crate) fn config(&self, globals: &[OsString], asked: &str) -> Vec<(String, String)> {
+        let words = ["config", "-z", "--get-regexp", asked].map(OsString::from);
+        let output = self.here(globals.iter().chain(&words)).stderr(Stdio::null()).output();
+        output.map(|output| settings(&output.stdout)).unwrap_or_default()
+    }
+}
+
+/// What `git config -z --get-regexp` prints.
+fn settings(text: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(text);
+    let entries = text.split('\0').filter(|entry| !entry.is_empty());
+    let pair = |entry: &str| {
+        let (name, value) = entry.split_once('\n').unwrap_or((entry, "true"));
+        (name.to_owned(), value.to_owned())
+    };
+    entries.map(pair).collect()
+}
+
+/// The parameters less those that `run` has added.
+fn without_ours(value: &OsStr) -> OsString {
+    let text = value.to_string_lossy();
+    let (mut words, mut quoted, mut begin) = (Vec::new(), false, 0);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => {
+                words.push(&text[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&text[begin..]);
+    let ours = [format!(".vcs={}'", helper::VCS), format!(".vcs'='{}'", helper::VCS)];
+    let switch = format!("'protocol.{}.allow", helper::VCS);
+    words.retain(|word| !word.starts_with(&switch) && !ours.iter().any(|end| word.ends_with(end)));
+    words.join(" ").into()
+}
+
+/// What a failed git has said.
+pub(crate) fn words(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if text.trim().is_empty() { "fatal: git failed without a word\n".to_owned() } else { text }
+}
+
+/// In short: the line that says why it is fatal, else the last one.
+pub(crate) fn short(words: &str) -> &str {
+    let line = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    let line = line.or_else(|| words.lines().last()).unwrap_or_default();
+    line.trim_start_matches("fatal: ").trim_start_matches("error: ")
+}
+
+/// An error where a git could not be started.
+pub(crate) fn not_started(e: &io::Error) -> String {
+    format!("fatal: git can't be started: {e}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_parameters_are_taken_out_in_both_forms() {
+        for (given, left) in [
+            ("'a.b=c d' 'remote.origin.vcs=vcache' 'protocol.vcache.allow=always'", "'a.b=c d'"),
+            (
+                "'remote.origin.vcs'='vcache' 'protocol.vcache.allow'='always' 'a.b'='it'\\''s'",
+                "'a.b'='it'\\''s'",
+            ),
+            ("'remote.http://h/a.url'='http://h/a'", "'remote.http://h/a.url'='http://h/a'"),
+            ("", ""),
+        ] {
+            assert_eq!(without_ours(given.as_ref()), *left, "{given}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read() {
+        let got = settings(b"remote.origin.url\nhttp://h/a\0a.b\0");
+        assert_eq!(
+            got,
+            [("remote.origin.url", "http://h/a"), ("a.b", "true")].map(|(n, v)| (n.into(), v.into()))
+        );
+    }
+}

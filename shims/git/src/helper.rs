@@ -1,0 +1,151 @@
+//! `git-remote-vcache REMOTE URL`: the remote helper that git speaks to (gitremote-helpers(7)).
+//!
+//! It lists refs, and fetches what git then wants; nothing is pushed. Before it has said a word it may become git's own helper for HTTP, so a
+//! repository that can't be served is served as if we were not there.
+
+use std::io::{self, BufRead, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{ExitCode, Stdio};
+
+use vcache_shim::journal::Outcome;
+use vcache_shim::{Host, Level, Messages, Settings, exit};
+
+use crate::address::{Transport, has_credentials};
+use crate::git::Git;
+use crate::mirror::Mirror;
+use crate::run::{CALL, Told};
+use crate::serve::{Failure, Server, Want};
+
+/// What follows `git-remote-` in its name.
+pub(crate) const VCS: &str = "vcache";
+/// Its name.
+pub(crate) const NAME: &str = "git-remote-vcache";
+/// As git ends where it can't go on.
+const FATAL: u8 = 128;
+/// What we can, and the line that ends it.
+const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\n\n";
+
+/// Serves the git that has started us.
+pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
+    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    let mut words = host.args().iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let Some((remote, url)) = words.next().map(|remote| (remote.clone(), words.next().unwrap_or(remote)))
+    else {
+        messages.error(format_args!("{NAME} is run by git, as `{NAME} REMOTE URL`"));
+        return ExitCode::from(exit::NO_REAL_TOOL);
+    };
+    let git = match Git::of(host) {
+        Ok(git) => git,
+        Err(missing) => {
+            messages.error(&missing);
+            return ExitCode::from(missing.status());
+        }
+    };
+    let transport = Transport::of(&url);
+    if let Some(name) = refused_protocol(host, &url, transport) {
+        eprintln!("fatal: transport '{name}' not allowed");
+        return ExitCode::from(FATAL);
+    }
+    if has_credentials(&url) {
+        return become_gits_own(&git, &remote, &url);
+    }
+    let told =
+        host.env(CALL).and_then(|text| serde_json::from_str::<Told>(text.to_str()?).ok()).unwrap_or_default();
+    // What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER).
+    let is_named = host.env("GIT_PROTOCOL_FROM_USER").is_none_or(|value| value != "0");
+    let mirror = Mirror::open(host, settings, &url, is_named);
+    let mut server = Server::new(git, mirror, url, told, is_named);
+    server.is_local = !transport.is_remote();
+    let is_http = transport == Transport::Http;
+    match server.look() {
+        // It is the real one that says why; of an empty repository we could not even tell the branch that it will have.
+        Err(Failure::Origin(_)) if is_http => return become_gits_own(&server.git, &remote, &server.url),
+        Ok(view) if is_http && view.refs.is_empty() => {
+            return become_gits_own(&server.git, &remote, &server.url);
+        }
+        Err(failure) => return fail(&server, &failure),
+        Ok(_) => {}
+    }
+    match converse(&mut server) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&server, &failure),
+    }
+}
+
+fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
+    let trouble = |e: io::Error| Failure::Trouble(format!("git does not listen: {e}"));
+    let mut lines = io::stdin().lock().lines();
+    let mut wants = Vec::new();
+    let mut listed = false;
+    while let Some(line) = lines.next().transpose().map_err(trouble)? {
+        let answer = match line.split_once(' ').unwrap_or((&line, "")) {
+            ("capabilities", _) => CAPABILITIES.to_owned(),
+            ("option", option) => format!("{}\n", server.options.set(option)),
+            ("list", "") => {
+                server.settle_pin()?;
+                listed = true;
+                server.listing()
+            }
+            ("fetch", what) => {
+                let (id, name) = what.split_once(' ').unwrap_or((what, what));
+                wants.push(Want { id: id.to_owned(), name: name.to_owned() });
+                continue;
+            }
+            ("", _) if !wants.is_empty() => {
+                let lines = server.give(&wants)?;
+                wants.clear();
+                server.note(None);
+                listed = false;
+                lines + "\n"
+            }
+            ("", _) => break,
+            _ => return Err(Failure::Trouble(format!("git asks for `{line}`, which is not done here"))),
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(answer.as_bytes()).and_then(|()| out.flush()).map_err(trouble)?;
+    }
+    if listed {
+        server.note(None);
+    }
+    Ok(())
+}
+
+/// The protocol, where the user allows only others (git(1), GIT_ALLOW_PROTOCOL). That of a path git itself sees to.
+fn refused_protocol(host: &Host, url: &str, transport: Transport) -> Option<String> {
+    let allowed = host.env("GIT_ALLOW_PROTOCOL")?.to_string_lossy().into_owned();
+    let name = match transport {
+        Transport::Ssh => "ssh",
+        Transport::Http | Transport::Git => url.split(':').next()?,
+        Transport::Local | Transport::Foreign => return None,
+    };
+    (!allowed.split(':').any(|other| other == name)).then(|| name.to_owned())
+}
+
+fn become_gits_own(git: &Git, remote: &str, url: &str) -> ExitCode {
+    let name = format!("remote-{}", url.split(':').next().unwrap_or_default());
+    let error = git.here([name.as_str(), remote, url]).stdin(Stdio::inherit()).exec();
+    eprintln!("vcache: error: git {name}: {error}");
+    ExitCode::from(exit::CANNOT_EXECUTE)
+}
+
+/// Says why, and leaves the exit status for the shim that waits.
+fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
+    match failure {
+        Failure::Origin(words) => {
+            eprint!("{words}");
+            server.note(Some(Outcome::Failed));
+        }
+        Failure::Trouble(words) => {
+            server.mirror.messages.error(words);
+            server.note(Some(Outcome::Failed));
+        }
+        Failure::Refused(status, words) => {
+            server.mirror.messages.error(words);
+            server.note(Some(Outcome::Refused));
+            if !server.told.status.is_empty() {
+                let _ = std::fs::write(&server.told.status, status.to_string());
+            }
+        }
+    }
+    ExitCode::from(FATAL)
+}

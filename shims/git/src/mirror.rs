@@ -1,0 +1,253 @@
+//! A repository as the cache has it: its pin, its states, its lock.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use vcache_shim::cache::{self, Use};
+use vcache_shim::pins::{self, Commit, Found, Pins};
+use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, outbox};
+use vcache_store::{Error as StoreError, Key, KeyLock, Mtime, Record, Store};
+
+use crate::COMPONENT;
+use crate::address::{key, public};
+use crate::bare::Bare;
+use crate::state::{COMPLETE, Pack, State};
+
+/// Larger ones are no state: some million refs.
+const LARGEST_STATE: u64 = 256 << 20;
+
+/// The repository.
+pub(crate) struct Mirror<'a> {
+    host: &'a Host,
+    settings: &'a Settings,
+    pub(crate) policy: Policy,
+    pub(crate) messages: Messages,
+    store: Option<Store>,
+    /// By which the cache knows it.
+    pub(crate) key: String,
+    found: Found<Commit>,
+    /// When the call began, in seconds since 1970.
+    started: u64,
+}
+
+/// A state, and when its refs were seen, in seconds since 1970.
+pub(crate) struct Seen {
+    pub(crate) state: State,
+    pub(crate) at: u64,
+}
+
+impl<'a> Mirror<'a> {
+    /// For a call that fetches; `is_pinned` says whether pins count for it. The cache is opened where it is to be used.
+    pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, is_pinned: bool) -> Mirror<'a> {
+        let (policy, _) = Policy::new(settings, COMPONENT);
+        let what_for = if policy.write { Use::ReadWrite } else { Use::ReadOnly };
+        Mirror::new(host, settings, url, policy, is_pinned, what_for)
+    }
+
+    /// For whoever only wants to know.
+    pub(crate) fn only_looking(host: &'a Host, settings: &'a Settings, url: &str) -> Option<Mirror<'a>> {
+        let (policy, _) = Policy::new(settings, COMPONENT);
+        policy.active().then(|| Mirror::new(host, settings, url, policy, true, Use::ReadOnly))
+    }
+
+    fn new(
+        host: &'a Host,
+        settings: &'a Settings,
+        url: &str,
+        policy: Policy,
+        is_pinned: bool,
+        what_for: Use,
+    ) -> Mirror<'a> {
+        let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+        let store = match cache::open(host, settings, what_for) {
+            _ if !(policy.read || policy.write) => None,
+            Ok(opened) => {
+                opened.wrong.iter().for_each(|line| messages.warn(line));
+                Some(opened.store)
+            }
+            Err(e) => {
+                messages.warn(format_args!("{}; going on without the cache", Chain(&e)));
+                None
+            }
+        };
+        let found = if policy.versioned && is_pinned {
+            Pins::load(&buildinfo(host, settings), COMPONENT.0).map_or_else(
+                |e| {
+                    let folder = buildinfo(host, settings);
+                    messages.warn(format_args!(
+                        "{}/versions/versions-git: {e}; no pins are in force",
+                        folder.display()
+                    ));
+                    Found::default()
+                },
+                |pins| pins.git(&public(url)),
+            )
+        } else {
+            Found::default()
+        };
+        Mirror { host, settings, policy, messages, store, key: key(url), found, started: now() }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        self.host
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// What the version file says.
+    pub(crate) fn found(&self) -> &Found<Commit> {
+        &self.found
+    }
+
+    /// The commit that is pinned.
+    pub(crate) fn pin(&self) -> Option<&Commit> {
+        self.found.pin.as_ref()
+    }
+
+    /// What would come of a call: `hit`, `refresh` or `miss`.
+    pub(crate) fn outlook(&self) -> &'static str {
+        match self.load(COMPLETE) {
+            None => "miss",
+            Some(_) if self.asks_first() => "refresh",
+            Some(_) => "hit",
+        }
+    }
+
+    /// Whether the origin is asked for its refs though some are known.
+    pub(crate) fn asks_first(&self) -> bool {
+        let floats = self.policy.versioned && self.pin().is_none();
+        !self.policy.offline && (floats || !self.policy.read)
+    }
+
+    /// What is known of it; nothing where that may not be used.
+    pub(crate) fn load(&self, lane: &str) -> Option<Seen> {
+        let store = self.store.as_ref().filter(|_| self.policy.read || self.policy.write)?;
+        let record = self.heard(store, store.lookup(&Key::git(&self.key, lane)))??;
+        let blob = self.heard(store, store.find(&record.sha256.into()))??;
+        let mut text = Vec::new();
+        if blob.size() > LARGEST_STATE {
+            return None;
+        }
+        if let Err(e) = blob.stream_to(&mut text) {
+            if matches!(e, StoreError::Corrupt { .. }) {
+                let _ = store.quarantine(&blob);
+            }
+            self.messages.warn(format_args!("{}; asking the origin", Chain(&e)));
+            return None;
+        }
+        Some(Seen { state: State::read(&text)?, at: record.fetched })
+    }
+
+    /// Whether refs were seen since this call began, by whoever had the lock.
+    pub(crate) fn is_fresh(&self, seen: &Seen) -> bool {
+        seen.at >= self.started
+    }
+
+    /// Says what went wrong, with the cache or its tiers.
+    fn heard<T>(&self, store: &Store, result: Result<T, StoreError>) -> Option<T> {
+        for trouble in store.tier_troubles() {
+            self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
+        }
+        result.inspect_err(|e| self.messages.warn(format_args!("{}; asking the origin", Chain(e)))).ok()
+    }
+
+    /// The lock under which the origin is fetched from; none where it can't be had, or another one holds it for too long.
+    pub(crate) fn lock(&self) -> Option<KeyLock> {
+        let store = self.store.as_ref()?;
+        let waiting = &mut |wait: &vcache_store::LockWait| {
+            let (waited, patience) = (wait.waited.as_secs(), wait.patience.as_secs());
+            self.messages.warn(format_args!(
+                "{}: another process fetches it; waiting since {waited} of at most {patience} seconds",
+                self.key
+            ));
+        };
+        store.lock(Key::git(&self.key, "fetch").text(), self.policy.lock_wait, waiting).ok().flatten()
+    }
+
+    /// Keeps a state, with the packs that came into `bare`, which are then its own.
+    pub(crate) fn keep(&self, lane: &str, state: &mut State, bare: Option<&Bare>) {
+        let Some(store) = self.store.as_ref().filter(|_| self.policy.write) else { return };
+        if let Err(e) = self.try_to_keep(store, lane, state, bare) {
+            self.messages.warn(format_args!("{e}; {} is not kept", self.key));
+        }
+        for trouble in store.tier_troubles() {
+            self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
+        }
+        outbox::send_beside(self.host, store);
+    }
+
+    fn try_to_keep(
+        &self,
+        store: &Store,
+        lane: &str,
+        state: &mut State,
+        bare: Option<&Bare>,
+    ) -> Result<(), String> {
+        let said = |e: StoreError| Chain(&e).to_string();
+        let new = bare.map_or(Ok(Vec::new()), Bare::new_packs).map_err(|e| e.to_string())?;
+        for (name, pack, idx) in new {
+            let (pack, pack_size) = self.take(store, &format!("pack {name}"), &pack)?;
+            let (idx, idx_size) = self.take(store, &format!("idx {name}"), &idx)?;
+            state.packs.push(Pack { name, pack, pack_size, idx, idx_size });
+        }
+        if let Some(bare) = bare {
+            state.shallow = bare.shallow();
+        }
+        let text = serde_json::to_vec(state).map_err(|e| e.to_string())?;
+        let mut writer = store.writer(false).map_err(said)?;
+        std::io::Write::write_all(&mut writer, &text)
+            .map_err(|e| format!("{}: {e}", writer.path().display()))?;
+        self.publish(store, lane, writer.seal().map_err(said)?)
+    }
+
+    fn take(&self, store: &Store, part: &str, path: &Path) -> Result<(vcache_store::Sha256Id, u64), String> {
+        let mut file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let ingested = store.ingest(&mut file, false).map_err(|e| Chain(&e).to_string())?;
+        let (id, size) = (ingested.id, ingested.size);
+        self.publish(store, part, ingested).map(|()| (id, size))
+    }
+
+    fn publish(&self, store: &Store, part: &str, ingested: vcache_store::Ingested) -> Result<(), String> {
+        let key = Key::git(&self.key, part);
+        let record = Record {
+            key: key.text().to_owned(),
+            sha256: ingested.id,
+            size: ingested.size,
+            name: None,
+            mtime: Mtime::Unknown,
+            redirects: None,
+            content_type: None,
+            origin: self.key.clone(),
+            fetched: now(),
+        };
+        let published = ingested.publish(&self.key).and_then(|_| store.publish(&key, &record));
+        published.map_err(|e| Chain(&e).to_string())
+    }
+
+    /// Writes into `build-versions/versions-git` which commit this build has used.
+    pub(crate) fn record(&self, url: &str, commit: &str) {
+        if !self.policy.versioned {
+            return;
+        }
+        let folder = buildinfo(self.host, self.settings);
+        if let Err(e) = pins::record_git(&folder, &public(url), commit) {
+            let file = folder.join("build-versions/versions-git");
+            self.messages.warn(format_args!("{}: {e}; the commit of {url} is not recorded", file.display()));
+        }
+    }
+}
+
+fn buildinfo(host: &Host, settings: &Settings) -> std::path::PathBuf {
+    host.cwd().join(settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,200 @@
+//! What is done about a call that speaks to remotes. Pure and total.
+
+use std::collections::BTreeMap;
+
+use crate::address::{Transport, has_credentials};
+use crate::call::{Command, Remote};
+use crate::helper;
+use crate::reason::{Code, Reason};
+
+/// What a plan depends on besides the call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Situation {
+    /// What git's configuration has, later values last: names as git prints them.
+    pub(crate) config: Vec<(String, String)>,
+    /// `GIT_ALLOW_PROTOCOL`.
+    pub(crate) allowed: Option<String>,
+    /// The remote helper is in `PATH`.
+    pub(crate) has_helper: bool,
+}
+
+impl Situation {
+    /// The URLs that the remotes of the repository are fetched from.
+    pub(crate) fn fetched_from(&self) -> Vec<String> {
+        remotes(self).into_values().filter(|url| Transport::of(url).is_remote()).map(str::to_owned).collect()
+    }
+}
+
+/// What of git's configuration is asked for, as `git config --get-regexp` has it.
+pub(crate) const ASKED: &str =
+    r"^(remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\..*|http\..*extraheader)$";
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// The call as it is.
+    Passthrough(Reason),
+    /// The real git reaches these remotes by our helper.
+    Route {
+        /// What it is told more than it was, `NAME=VALUE` each.
+        config: Vec<String>,
+        /// `GIT_ALLOW_PROTOCOL`, where it has to have more.
+        allowed: Option<String>,
+    },
+}
+
+/// Decides.
+pub(crate) fn plan(call: &Remote, situation: &Situation) -> Plan {
+    route(call, situation).unwrap_or_else(Plan::Passthrough)
+}
+
+fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
+    let leave = |code, detail: &str| Err(Reason::new(code, detail));
+    if !situation.has_helper {
+        return leave(Code::NoHelper, "");
+    }
+    if let Some(option) = &call.server {
+        return leave(Code::ServerOption, option);
+    }
+    if call.command == Command::RemoteAdd {
+        return leave(Code::RemoteAdd, "");
+    }
+    let of = |prefix: &str, suffix: &str| {
+        let found =
+            situation.config.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix));
+        found.map(|(name, _)| name.as_str())
+    };
+    if let Some(name) = of("protocol.", "") {
+        return leave(Code::Protocol, name);
+    }
+    if let Some(name) = of("http.", "extraheader") {
+        return leave(Code::Credentials, name);
+    }
+    if let Some(name) = of("remote.", ".vcs") {
+        return leave(Code::Foreign, name);
+    }
+    let mut config = Vec::new();
+    let by_helper = |remote: &str| format!("remote.{remote}.vcs={}", helper::VCS);
+    match call.command {
+        Command::Clone => {
+            let url = call.url.as_deref().unwrap_or_default();
+            must_be_ours(url)?;
+            let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
+            let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
+            config.push(by_helper(named.unwrap_or("origin")));
+            if named.is_some() {
+                // That of submodules.
+                config.push(by_helper("origin"));
+            }
+        }
+        Command::Submodule => config.push(by_helper("origin")),
+        _ => {}
+    }
+    if call.command != Command::Clone {
+        if let Some(url) = &call.url {
+            must_be_ours(url)?;
+            if url.contains('=') {
+                return leave(Code::Equals, "");
+            }
+            config.push(format!("remote.{url}.url={url}"));
+            config.push(by_helper(url));
+        }
+        let mut others = Vec::new();
+        for (name, url) in remotes(situation) {
+            match must_be_ours(url) {
+                Ok(()) if !name.contains('=') => config.push(by_helper(name)),
+                Ok(()) => others.push(Reason::new(Code::Equals, name)),
+                Err(reason) => others.push(reason),
+            }
+        }
+        if config.is_empty() && !others.is_empty() {
+            return Err(others.remove(0));
+        }
+    }
+    config.sort();
+    config.dedup();
+    if config.is_empty() {
+        return leave(Code::Local, "");
+    }
+    config.push(format!("protocol.{}.allow=always", helper::VCS));
+    let allowed = situation.allowed.as_ref().map(|allowed| format!("{allowed}:{}", helper::VCS));
+    Ok(Plan::Route { config, allowed })
+}
+
+/// The remotes of the repository that is worked in, by name, with the URL that is fetched from.
+fn remotes(situation: &Situation) -> BTreeMap<&str, &str> {
+    let mut remotes = BTreeMap::new();
+    for (name, url) in &situation.config {
+        if let Some(name) = name.strip_prefix("remote.").and_then(|name| name.strip_suffix(".url")) {
+            remotes.entry(name).or_insert(url.as_str());
+        }
+    }
+    remotes
+}
+
+fn must_be_ours(url: &str) -> Result<(), Reason> {
+    match Transport::of(url) {
+        Transport::Local => Err(Reason::new(Code::Local, "")),
+        Transport::Foreign => Err(Reason::new(Code::Foreign, url)),
+        _ if has_credentials(url) => Err(Reason::new(Code::Credentials, "")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Call, parse};
+    use std::ffi::OsString;
+
+    /// The reason, or the configuration, of a call where the configuration has these lines.
+    fn of(line: &str, config: &[(&str, &str)]) -> String {
+        let words: Vec<OsString> = line.split_whitespace().skip(1).map(OsString::from).collect();
+        let Call::Remote(call) = parse(&words) else { panic!("{line}") };
+        let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        match plan(&call, &Situation { config, allowed: None, has_helper: true }) {
+            Plan::Passthrough(reason) => reason.code.name().to_owned(),
+            Plan::Route { mut config, .. } => {
+                assert_eq!(config.pop().as_deref(), Some("protocol.vcache.allow=always"));
+                config.join(" ")
+            }
+        }
+    }
+
+    #[test]
+    fn plans() {
+        let origin = &[("remote.origin.url", "http://h/a")][..];
+        let two = &[("remote.origin.url", "/local"), ("remote.up.url", "git@h:a")][..];
+        for (line, config, expect) in [
+            ("git clone http://h/a", &[][..], "remote.origin.vcs=vcache"),
+            ("git clone -o up http://h/a", &[], "remote.origin.vcs=vcache remote.up.vcs=vcache"),
+            (
+                "git clone http://h/a",
+                &[("clone.defaultremotename", "x")],
+                "remote.origin.vcs=vcache remote.x.vcs=vcache",
+            ),
+            ("git clone /a", &[], "git-local"),
+            ("git clone ext::x", &[], "git-foreign-helper"),
+            ("git clone http://t@h/a", &[], "git-credentials"),
+            ("git clone http://h/a", &[("http.https://h/.extraheader", "x")], "git-credentials"),
+            ("git clone http://h/a", &[("protocol.file.allow", "always")], "git-protocol"),
+            ("git clone -u x http://h/a", &[], "git-server-option"),
+            ("git fetch", origin, "remote.origin.vcs=vcache"),
+            ("git fetch --all", two, "remote.up.vcs=vcache"),
+            ("git fetch", &[("remote.origin.url", "/a")], "git-local"),
+            ("git fetch", &[], "git-local"),
+            ("git fetch", &[("remote.origin.vcs", "hg")], "git-foreign-helper"),
+            ("git fetch", &[("remote.origin.url", "http://u:p@h/a")], "git-credentials"),
+            (
+                "git fetch http://h/b x",
+                origin,
+                "remote.http://h/b.url=http://h/b remote.http://h/b.vcs=vcache remote.origin.vcs=vcache",
+            ),
+            ("git ls-remote http://h/b?x=y", &[], "git-url-equals"),
+            ("git submodule update --init", &[], "remote.origin.vcs=vcache"),
+            ("git remote add -f x http://h/a", &[], "git-remote-add"),
+        ] {
+            assert_eq!(of(line, config), expect, "{line}");
+        }
+    }
+}

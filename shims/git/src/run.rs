@@ -1,0 +1,148 @@
+//! A call of `git`: told how to reach its remotes where it speaks to any, else a plain exec.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+use vcache_shim::child::{self, End, Stdout};
+use vcache_shim::journal::{Journal, Outcome};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, cache, real_tool, settings};
+
+use crate::COMPONENT;
+use crate::call::{Call, Command, Remote, parse, split};
+use crate::git::Git;
+use crate::helper;
+use crate::plan::{ASKED, Plan, Situation, plan};
+use crate::reason::{Code, Reason};
+
+/// The variable by which the helper learns of the call that it serves.
+pub(crate) const CALL: &str = "VCACHE_GIT_CALL";
+/// An alias of an alias of an alias … ends here.
+const ALIASES: usize = 10;
+
+/// What the helper is told.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Told {
+    /// A file for the exit status with which the call is to end.
+    pub(crate) status: String,
+    /// Of a clone: the URL, as typed.
+    pub(crate) clone: Option<String>,
+    /// Of a clone: the branch or tag that it checks out.
+    pub(crate) branch: Option<String>,
+}
+
+/// Does the call in `host`.
+pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
+    if host.name() == helper::NAME {
+        return helper::run(host, settings);
+    }
+    let words = host.args().get(1..).unwrap_or_default();
+    let call = parse(words);
+    if call == Call::Local || settings::hook_skipped(settings) || real_tool::started_by_a_shim(host) {
+        return real_tool::pass_through(host);
+    }
+    let (policy, wrong) = Policy::new(settings, COMPONENT);
+    if !policy.active() {
+        return real_tool::pass_through(host);
+    }
+    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    wrong.iter().for_each(|line| messages.warn(line));
+    let git = match Git::of(host) {
+        Ok(git) => git,
+        Err(missing) => {
+            messages.error(&missing);
+            return ExitCode::from(missing.status());
+        }
+    };
+    let (remote, reason) = match resolve(&git, call, words) {
+        Ok(Some((remote, expanded))) => match plan(&remote, &look(host, &git, &expanded[..remote.globals])) {
+            Plan::Route { config, allowed } => {
+                return route(host, &git, &remote, config, allowed).unwrap_or_else(|e| {
+                    messages.warn(format_args!("{e}; going on without the cache"));
+                    real_tool::pass_through(host)
+                });
+            }
+            Plan::Passthrough(reason) => (Some(remote), reason),
+        },
+        Ok(None) => return real_tool::pass_through(host),
+        Err(reason) => (None, reason),
+    };
+    messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
+    note(host, settings, remote.and_then(|remote| remote.url), &reason);
+    real_tool::pass_through(host)
+}
+
+fn note(host: &Host, settings: &Settings, url: Option<String>, reason: &Reason) {
+    let journal = Journal::new(host, settings);
+    let mut event = journal.event(Outcome::Passthrough);
+    event.reason = Some(reason.code.name().to_owned());
+    event.detail = Some(reason.detail.clone()).filter(|detail| !detail.is_empty());
+    event.url = url.map(|url| vcache_store::public_url(&url));
+    let opened = cache::open(host, settings, cache::Use::ReadOnly);
+    journal.write(opened.as_ref().ok().map(|opened| &opened.store), &event);
+}
+
+/// What an alias stands for, if the call is one; the words are then those that it stands for. None: no call that speaks to remotes.
+pub(crate) fn resolve(
+    git: &Git,
+    call: Call,
+    words: &[OsString],
+) -> Result<Option<(Remote, Vec<OsString>)>, Reason> {
+    let (mut call, mut words) = (call, words.to_vec());
+    for _ in 0..ALIASES {
+        let (name, at) = match call {
+            Call::Local => return Ok(None),
+            Call::Remote(remote) => return Ok(Some((remote, words))),
+            Call::Unknown { name, .. } if name == "lfs" => return Err(Reason::new(Code::Lfs, "")),
+            Call::Unknown { name, at } => (name, at),
+        };
+        let asked = format!(r"^alias\.{}$", name.replace('.', r"\."));
+        let Some((_, alias)) = git.config(&words[..at], &asked).pop() else { return Ok(None) };
+        if alias.starts_with('!') {
+            return Err(Reason::new(Code::ShellAlias, name));
+        }
+        let Some(expanded) = split(&alias) else { return Ok(None) };
+        words.splice(at..=at, expanded.into_iter().map(OsString::from));
+        call = parse(&words);
+    }
+    Ok(None)
+}
+
+pub(crate) fn look(host: &Host, git: &Git, globals: &[OsString]) -> Situation {
+    let is_file = |folder: std::path::PathBuf| host.cwd().join(folder).join(helper::NAME).is_file();
+    Situation {
+        config: git.config(globals, ASKED),
+        allowed: host.env("GIT_ALLOW_PROTOCOL").map(|value| value.to_string_lossy().into_owned()),
+        has_helper: host.path().into_iter().any(is_file),
+    }
+}
+
+fn route(
+    host: &Host,
+    git: &Git,
+    remote: &Remote,
+    config: Vec<String>,
+    allowed: Option<String>,
+) -> std::io::Result<ExitCode> {
+    let mut status = NamedTempFile::with_prefix("vcache-git-")?;
+    let is_clone = remote.command == Command::Clone;
+    let told = Told {
+        status: status.path().display().to_string(),
+        clone: remote.url.clone().filter(|_| is_clone),
+        branch: remote.branch.clone(),
+    };
+    let words = config.into_iter().flat_map(|setting| ["-c".into(), setting.into()]);
+    let words: Vec<OsString> = words.chain(host.args().iter().skip(1).cloned()).collect();
+    let mut command = git.as_typed(host, &words);
+    command.env(CALL, serde_json::to_string(&told)?);
+    if let Some(allowed) = allowed {
+        command.env("GIT_ALLOW_PROTOCOL", allowed);
+    }
+    let end = child::start(command, Stdout::Inherit)?.wait().map(End::like)?;
+    let mut ours = String::new();
+    status.read_to_string(&mut ours)?;
+    let ours = ours.trim().parse().ok().filter(|_| end != End::Status(0));
+    Ok(ours.map_or(end, End::Status).now())
+}

@@ -1,0 +1,421 @@
+//! One repository for one git: its refs, and then the objects that git wants, from the cache, else from the origin and into the cache.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use vcache_shim::journal::{Event, Journal, Outcome};
+use vcache_shim::{Chain, exit};
+use vcache_store::KeyLock;
+
+use crate::bare::{Bare, Unusable};
+use crate::git::{Git, not_started, short, words};
+use crate::mirror::{Mirror, Seen};
+use crate::options::Options;
+use crate::origin;
+use crate::run::Told;
+use crate::state::{COMPLETE, State};
+use crate::view::{View, view};
+
+/// An object that git wants, and the ref that it knows it by (its own name, where it knows none).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Want {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// Why a repository can't be served.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What git said of the origin.
+    Origin(String),
+    /// An exit status of ours, and what is said.
+    Refused(u8, String),
+    /// The machine.
+    Trouble(String),
+}
+
+impl From<Unusable> for Failure {
+    fn from(error: Unusable) -> Failure {
+        Failure::Trouble(Chain(&error).to_string())
+    }
+}
+
+/// The repository.
+pub(crate) struct Server<'a> {
+    pub(crate) git: Git,
+    pub(crate) mirror: Mirror<'a>,
+    /// As git has it.
+    pub(crate) url: String,
+    pub(crate) told: Told,
+    /// It is what the user has named, and not a submodule.
+    pub(crate) is_named: bool,
+    pub(crate) options: Options,
+    /// A repository of this machine, which is only passed on.
+    pub(crate) is_local: bool,
+    pub(crate) journal: Journal,
+    state: State,
+    view: View,
+    bare: Option<Bare>,
+    /// The origin was asked for more than nothing.
+    asked: bool,
+    bytes: u64,
+}
+
+impl<'a> Server<'a> {
+    pub(crate) fn new(git: Git, mirror: Mirror<'a>, url: String, told: Told, is_named: bool) -> Server<'a> {
+        let journal = Journal::new(&mirror.host().with_args(vec!["git".into()]), mirror.settings());
+        Server {
+            git,
+            mirror,
+            url,
+            told,
+            is_named,
+            options: Options::default(),
+            is_local: false,
+            journal,
+            state: State::default(),
+            view: View::default(),
+            bare: None,
+            asked: false,
+            bytes: 0,
+        }
+    }
+
+    /// Learns the refs.
+    pub(crate) fn look(&mut self) -> Result<&View, Failure> {
+        self.state = if self.is_local {
+            origin::list(&self.git, &self.url).map_err(Failure::Origin)?
+        } else {
+            self.refs()?
+        };
+        let is_clone = self.is_clone();
+        let branch = self.told.branch.as_deref().filter(|_| is_clone);
+        self.view = view(&self.state, branch, self.mirror.pin().map(|pin| pin.id.as_str()));
+        Ok(&self.view)
+    }
+
+    /// The refs, as git is told them.
+    pub(crate) fn listing(&self) -> String {
+        self.view.listing()
+    }
+
+    /// The clone that the user has typed.
+    fn is_clone(&self) -> bool {
+        self.is_named && self.told.clone.is_some()
+    }
+
+    fn refs(&mut self) -> Result<State, Failure> {
+        let found = self.mirror.found();
+        let url = &self.mirror.key;
+        if found.contradictory {
+            let message = format!("{url}: pinned to more than one commit ({})", found.problems.join("; "));
+            return Err(Failure::Refused(exit::PIN_VIOLATED, message));
+        }
+        found
+            .problems
+            .iter()
+            .for_each(|problem| self.mirror.messages.warn(format_args!("{problem}; the line is ignored")));
+        if self.mirror.policy.strict && self.is_named && found.pin.is_none() {
+            let message = format!(
+                "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
+            );
+            return Err(Failure::Refused(exit::STRICT_REFUSAL, message));
+        }
+        let known = self.mirror.load(COMPLETE);
+        match known {
+            Some(seen) if !self.mirror.asks_first() => {
+                if self.mirror.policy.offline
+                    && self.mirror.policy.versioned
+                    && self.is_named
+                    && found.pin.is_none()
+                {
+                    self.mirror
+                        .messages
+                        .warn(format_args!("{url}: offline and not pinned; as it was seen last"));
+                }
+                Ok(seen.state)
+            }
+            None if self.mirror.policy.offline => Err(self.offline()),
+            known => self.ask(known),
+        }
+    }
+
+    /// Asks the origin for its refs.
+    fn ask(&mut self, known: Option<Seen>) -> Result<State, Failure> {
+        let lock = self.mirror.lock();
+        // Whoever had the lock may have done it.
+        let known = self.mirror.load(COMPLETE).or(known);
+        let known = match known {
+            Some(seen) if lock.as_ref().is_some_and(KeyLock::waited) && self.mirror.is_fresh(&seen) => {
+                return Ok(seen.state);
+            }
+            known => known.map(|seen| seen.state),
+        };
+        match (origin::list(&self.git, &self.url), known) {
+            (Ok(listed), known) => {
+                let mut state = State { packs: known.map(|state| state.packs).unwrap_or_default(), ..listed };
+                if !state.refs.is_empty() {
+                    self.mirror.keep(COMPLETE, &mut state, None);
+                }
+                self.asked = true;
+                drop(lock);
+                Ok(state)
+            }
+            (Err(said), Some(state)) if self.mirror.policy.read => {
+                self.mirror.messages.warn(format_args!(
+                    "{}; {} as it was seen last",
+                    short(&said),
+                    self.mirror.key
+                ));
+                Ok(state)
+            }
+            (Err(said), _) => Err(Failure::Origin(said)),
+        }
+    }
+
+    fn offline(&self) -> Failure {
+        let message = format!("{}: not in the cache, and VCACHE_OFFLINE allows no network", self.mirror.key);
+        Failure::Refused(exit::OFFLINE_MISS, message)
+    }
+
+    /// Sees to it that what is pinned can be given.
+    pub(crate) fn settle_pin(&mut self) -> Result<(), Failure> {
+        let (Some(pin), Some(name)) = (self.mirror.pin().cloned(), self.view.selected.clone()) else {
+            return Ok(());
+        };
+        if let Some(other) =
+            self.view.instead_of.as_ref().filter(|_| self.is_clone() && self.told.branch.is_some())
+        {
+            self.mirror.messages.warn(format_args!(
+                "{}: `{}` is {other}, and the pin is what counts: {} ({})",
+                self.mirror.key,
+                self.told.branch.as_deref().unwrap_or_default(),
+                pin.id,
+                pin.place
+            ));
+        }
+        match self.ensure(&[Want { id: pin.id.clone(), name }]) {
+            Err(Failure::Origin(why)) => {
+                let message = format!(
+                    "{}: pinned to {} ({}), which neither the cache nor the origin has: {}; correct the line, or remove it",
+                    self.mirror.key,
+                    pin.id,
+                    pin.place,
+                    short(&why)
+                );
+                Err(Failure::Refused(exit::PIN_VIOLATED, message))
+            }
+            other => other,
+        }
+    }
+
+    /// Sees to it that these can be given.
+    fn ensure(&mut self, wants: &[Want]) -> Result<(), Failure> {
+        if self.bare.as_ref().is_some_and(|bare| self.missing(bare, wants).is_empty()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = wants.iter().map(|want| want.name.as_str()).collect();
+        let part = self.options.is_shallow().then(|| self.options.lane(&names));
+        if self.has(COMPLETE, wants) || part.as_ref().is_some_and(|lane| self.has(lane, wants)) {
+            return Ok(());
+        }
+        if self.mirror.policy.offline {
+            return Err(self.offline());
+        }
+        let _lock = self.mirror.lock();
+        if self.has(COMPLETE, wants) || part.as_ref().is_some_and(|lane| self.has(lane, wants)) {
+            return Ok(());
+        }
+        // A server may not give a part (a commit that no ref names); then it is all or nothing.
+        if part.is_some_and(|lane| self.fetch(&lane, wants).is_ok()) {
+            return Ok(());
+        }
+        self.fetch(COMPLETE, wants)
+    }
+
+    /// Whether the cache has them; then they are at hand.
+    fn has(&mut self, lane: &str, wants: &[Want]) -> bool {
+        let Some(store) = self.mirror.store().filter(|_| self.mirror.policy.read || self.asked) else {
+            return false;
+        };
+        let Some(seen) = self.mirror.load(lane).filter(|seen| !seen.state.packs.is_empty()) else {
+            return false;
+        };
+        match Bare::of(store, &seen.state) {
+            Ok(bare) if self.missing(&bare, wants).is_empty() => {
+                self.bytes = seen.state.bytes();
+                self.bare = Some(bare);
+                true
+            }
+            Ok(_) => false,
+            Err(e) => {
+                self.mirror.messages.warn(format_args!("{}; fetching it again", Chain(&e)));
+                false
+            }
+        }
+    }
+
+    fn missing<'w>(&self, bare: &Bare, wants: &'w [Want]) -> Vec<&'w Want> {
+        let ids = wants.iter().map(|want| want.id.as_str()).collect();
+        let present = bare.present(&self.git, &ids).unwrap_or_default();
+        wants.iter().filter(|want| !present.contains(&want.id)).collect()
+    }
+
+    /// Fetches them from the origin, and keeps what came.
+    fn fetch(&mut self, lane: &str, wants: &[Want]) -> Result<(), Failure> {
+        self.asked = true;
+        let known = self.mirror.load(lane).map(|seen| seen.state).unwrap_or_default();
+        let of_cache = self.mirror.store().map(|store| Bare::of(store, &known));
+        let (bare, packs) = match of_cache {
+            Some(Ok(bare)) => (bare, known.packs),
+            _ => (Bare::empty()?, Vec::new()),
+        };
+        let mut state = match lane {
+            COMPLETE => State { packs, ..self.state.clone() },
+            _ => State { packs, ..State::default() },
+        };
+        self.show(&bare, &[])?;
+        let fetched = origin::fetch(&self.git, &self.url, &bare, &self.refspecs(lane, wants), &self.options);
+        let missing = self.missing(&bare, wants);
+        let missing: Vec<String> =
+            missing.iter().map(|want| format!("+{0}:refs/vcache/{0}", want.id)).collect();
+        let fetched = match missing.is_empty() {
+            true => fetched,
+            // By its name, where the server gives what no ref leads to.
+            false => origin::fetch(&self.git, &self.url, &bare, &missing, &self.options)
+                .map_err(|e| fetched.err().unwrap_or(e)),
+        };
+        self.mirror.keep(lane, &mut state, Some(&bare));
+        self.bytes = state.bytes();
+        let is_all_there = self.missing(&bare, wants).is_empty();
+        self.bare = Some(bare);
+        match fetched {
+            _ if is_all_there => Ok(()),
+            Err(said) => Err(Failure::Origin(said)),
+            Ok(()) => Err(Failure::Origin("fatal: the origin has no such object\n".to_owned())),
+        }
+    }
+
+    fn refspecs(&self, lane: &str, wants: &[Want]) -> Vec<String> {
+        let is_general = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+        let mut refspecs = Vec::new();
+        if lane == COMPLETE {
+            refspecs.extend(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned));
+        }
+        for Want { id, name } in wants {
+            let is_listed = self.state.refs.get(name) == Some(id);
+            match is_listed && name.starts_with("refs/") {
+                true if lane == COMPLETE && is_general(name) => {}
+                true => refspecs.push(format!("+{name}:{name}")),
+                false if lane == COMPLETE => {}
+                false => refspecs.push(format!("+{id}:refs/vcache/{id}")),
+            }
+        }
+        refspecs
+    }
+
+    /// Gives a repository the refs of the view whose objects it has, and these.
+    fn show(&self, bare: &Bare, wants: &[Want]) -> Result<(), Failure> {
+        let is_shown = |name: &String| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+        let mut refs: BTreeMap<String, String> = self
+            .view
+            .refs
+            .iter()
+            .filter(|(name, _)| is_shown(name))
+            .map(|(name, id)| (name.clone(), id.clone()))
+            .collect();
+        refs.extend(
+            wants
+                .iter()
+                .filter(|want| want.name.starts_with("refs/"))
+                .map(|want| (want.name.clone(), want.id.clone())),
+        );
+        let failed = |e: std::io::Error| Failure::Trouble(format!("{}: {e}", bare.path().display()));
+        let present =
+            bare.present(&self.git, &refs.values().map(String::as_str).collect()).map_err(failed)?;
+        refs.retain(|_, id| present.contains(id));
+        bare.set_refs(&refs).map_err(failed)
+    }
+
+    /// Puts what git wants into its repository. Returns the lines that it is to be told.
+    pub(crate) fn give(&mut self, wants: &[Want]) -> Result<String, Failure> {
+        if self.is_local {
+            return self.fetch_pack(&self.url, wants);
+        }
+        self.ensure(wants)?;
+        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
+        self.show(bare, wants)?;
+        let lines = match self.empty_packs(wants, bare) {
+            Some(folder) => {
+                bare.give(&folder)?;
+                if self.options.check_connectivity { "connectivity-ok\n".to_owned() } else { String::new() }
+            }
+            None => self.fetch_pack(&bare.path().display().to_string(), wants)?,
+        };
+        Ok(lines)
+    }
+
+    /// The folder of packs of a repository that has nothing yet, and is to have all branches: it can have our packs as they are.
+    fn empty_packs(&self, wants: &[Want], bare: &Bare) -> Option<PathBuf> {
+        let host = self.mirror.host();
+        let objects = host.cwd().join(host.env("GIT_DIR")?).join("objects");
+        let wanted: HashSet<&str> = wants.iter().map(|want| want.id.as_str()).collect();
+        let mut heads = self.view.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/"));
+        let is_all = self.options.cloning
+            && self.options.is_plain()
+            && heads.all(|(_, id)| wanted.contains(id.as_str()));
+        let has_others =
+            host.env("GIT_OBJECT_DIRECTORY").is_some() || objects.join("info/alternates").exists();
+        let folder = objects.join("pack");
+        let is_empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
+        (is_all && !has_others && is_empty && bare.shallow().is_empty()).then_some(folder)
+    }
+
+    /// Has the real git take over objects from a repository (git-fetch-pack(1)).
+    fn fetch_pack(&self, from: &str, wants: &[Want]) -> Result<String, Failure> {
+        let mut args: Vec<String> =
+            ["fetch-pack", "--stdin", "--thin", "--lock-pack"].map(str::to_owned).to_vec();
+        args.extend(self.options.of_fetch_pack());
+        args.push(from.to_owned());
+        let mut command = self.git.here(&args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let failed = |e: std::io::Error| Failure::Trouble(not_started(&e));
+        let mut child = command.spawn().map_err(failed)?;
+        let asked: String = wants
+            .iter()
+            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") })
+            .collect();
+        let stdin = child.stdin.take();
+        let writer =
+            std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes())));
+        let output = child.wait_with_output().map_err(failed)?;
+        let _ = writer.join();
+        if !output.status.success() {
+            return Err(Failure::Origin(words(&output)));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";
+        Ok(text.lines().filter(ours).map(|line| format!("{line}\n")).collect())
+    }
+
+    /// Writes down what was done.
+    pub(crate) fn note(&self, outcome: Option<Outcome>) {
+        if self.is_local {
+            return;
+        }
+        let done = if self.asked { Outcome::Miss } else { Outcome::Hit };
+        let event = Event {
+            url: Some(self.mirror.key.clone()),
+            bytes: self.bytes,
+            ..self.journal.event(outcome.unwrap_or(done))
+        };
+        self.journal.write(self.mirror.store(), &event);
+        if let (Some(url), Some(commit), None) = (&self.told.clone, self.view.checked_out(), outcome)
+            && self.is_named
+        {
+            self.mirror.record(url, commit);
+        }
+    }
+}
