@@ -20,10 +20,12 @@ docker=/usr/bin/docker
 need() { # PACKAGE:COMMAND...
     local pair missing=()
     for pair in "$@"; do command -v "${pair#*:}" >/dev/null || missing+=("${pair%:*}"); done
+    # python3-minimal has no servers.
+    python3 -c 'import http.server' 2>/dev/null || missing+=(python3)
     [ ${#missing[@]} = 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
         skip "${missing[*]} can't be installed"
 }
-need debootstrap:debootstrap python3-minimal:python3
+need debootstrap:debootstrap python3:python3
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
     awk '$1 ~ /^http/ && $3 == "main" && $1 !~ /security/ { print $1; exit }')
 [ -n "$mirror" ] || skip "apt has no http mirror configured"
