@@ -3,6 +3,8 @@
 //! Lines are as in `versions-web`. URLs are compared as git takes them: a `/` or a `.git` at the end makes no other repository. They are no
 //! patterns, and one that begins as another one does is not that one.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::web::{is_about, lines, split, trimmed, with_line};
 use crate::{Malformed, What};
 
@@ -70,6 +72,39 @@ pub fn find_git(text: &[u8], url: &str) -> GitLookup {
     found
 }
 
+/// Reads a whole file, in the order of its lines. A line that is no pin costs only itself. Lines that contradict each other are all in the
+/// list of pins, and the later ones are problems too; equal lines are given once.
+pub fn parse_git(text: &[u8]) -> (Vec<(String, GitPin)>, Vec<Malformed>) {
+    let mut pins: Vec<(String, GitPin)> = Vec::new();
+    let mut problems = Vec::new();
+    // The first line of each repository.
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let mut seen = HashSet::new();
+    for (line, content) in lines(text) {
+        let mut wrong = |what| problems.push(Malformed { line, what });
+        let (url, commit) = match split(content) {
+            Ok((url, commit)) => (str::from_utf8(url), parse_commit(commit)),
+            Err(what) => {
+                wrong(what);
+                continue;
+            }
+        };
+        let (Ok(url), Some(commit)) = (url, &commit) else {
+            wrong(if url.is_err() { What::NotUtf8 } else { What::Commit });
+            continue;
+        };
+        if !seen.insert((repository(url).to_owned(), commit.clone())) {
+            continue;
+        }
+        let other = *first.entry(repository(url).to_owned()).or_insert(line);
+        if other != line {
+            wrong(What::Conflict { other });
+        }
+        pins.push((url.to_owned(), GitPin { commit: commit.clone(), line }));
+    }
+    (pins, problems)
+}
+
 /// The file with this pin in it, instead of others of the same repository; `None` when nothing is to be written. See
 /// [`insert`](crate::insert).
 pub fn insert_git(text: &[u8], url: &str, commit: &str) -> Option<Vec<u8>> {
@@ -126,6 +161,20 @@ mod tests {
         check(&format!("https://h/a=={A}\nhttps://h/a.git/=={A}\n"), "https://h/a", Some((A, 1)), &[]);
         check("https://h/a\n", "https://h/a", None, &[1]);
         check(&format!("<<<<<<< x\nhttps://h/b=={A}\n"), "https://h/a", None, &[1]);
+    }
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let text = format!(
+            "# c\nhttps://h/a.git=={A}\nhttps://h/a=={A}\nhttps://h/a=={B}\nhttps://h/b==master\n\n<<<<<<< x\nhttps://h/c== {B}\n"
+        );
+        let (pins, problems) = parse_git(text.as_bytes());
+        let pins: Vec<_> =
+            pins.iter().map(|(url, pin)| (url.as_str(), pin.commit.as_str(), pin.line)).collect();
+        assert_eq!(pins, [("https://h/a.git", A, 2), ("https://h/a", B, 4), ("https://h/c", B, 8)]);
+        let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [4, 5, 7]);
+        assert_eq!(problems[0].what, What::Conflict { other: 2 });
     }
 
     #[test]

@@ -150,6 +150,13 @@ impl Bare {
         fs::write(self.path().join("packed-refs"), real.map(line).collect::<String>())
     }
 
+    /// What it checks out by default.
+    pub(crate) fn set_head(&self, name: Option<&str>) -> Result<(), Unusable> {
+        let Some(name) = name else { return Ok(()) };
+        let path = self.path().join("HEAD");
+        fs::write(&path, format!("ref: {name}\n")).map_err(Unusable::at(&path))
+    }
+
     /// The packs that have come since: name, pack, index.
     pub(crate) fn new_packs(&self) -> io::Result<Vec<(String, PathBuf, PathBuf)>> {
         let mut found = Vec::new();

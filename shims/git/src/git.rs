@@ -32,10 +32,13 @@ const OF_REPOSITORY: &[&str] = &[
 ];
 
 /// A way to run it.
+#[derive(Clone)]
 pub(crate) struct Git {
     host: Host,
     tool: RealTool,
     parameters: Option<OsString>,
+    /// What is added to the environment.
+    added: Vec<(&'static str, &'static str)>,
 }
 
 impl Git {
@@ -47,7 +50,15 @@ impl Git {
         let host = host.with_args(vec!["git".into()]);
         let tool = real_tool::find(&host)?;
         let parameters = host.env(PARAMETERS).map(|value| without_ours(value));
-        Ok(Git { host, tool, parameters })
+        Ok(Git { host, tool, parameters, added: Vec::new() })
+    }
+
+    /// The same, with a variable set that the caller has not set.
+    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Git {
+        if self.host.env(name).is_none() {
+            self.added.push((name, value));
+        }
+        self
     }
 
     /// For the call itself: with the name that was typed, and all that the caller has set.
@@ -62,6 +73,7 @@ impl Git {
         if let Some(parameters) = &self.parameters {
             command.env(PARAMETERS, parameters);
         }
+        command.envs(self.added.iter().copied());
         command.stdin(Stdio::null());
         command
     }
@@ -84,7 +96,7 @@ impl Git {
 }
 
 /// What `git config -z --get-regexp` prints.
-fn settings(text: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn settings(text: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(text);
     let entries = text.split('\0').filter(|entry| !entry.is_empty());
     let pair = |entry: &str| {

@@ -11,10 +11,11 @@ use vcache_shim::journal::Outcome;
 use vcache_shim::{Host, Level, Messages, Settings, exit};
 
 use crate::address::{Transport, has_credentials};
-use crate::git::Git;
+use crate::git::{Git, not_started};
 use crate::mirror::Mirror;
-use crate::run::{CALL, Told};
+use crate::run::{AGAIN, CALL, Told};
 use crate::serve::{Failure, Server, Want};
+use crate::state::HEAD;
 
 /// What follows `git-remote-` in its name.
 pub(crate) const VCS: &str = "vcache";
@@ -23,7 +24,7 @@ pub(crate) const NAME: &str = "git-remote-vcache";
 /// As git ends where it can't go on.
 const FATAL: u8 = 128;
 /// What we can, and the line that ends it.
-const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\n\n";
+const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\nconnect\n\n";
 
 /// Serves the git that has started us.
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
@@ -60,8 +61,12 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     match server.look() {
         // It is the real one that says why; of an empty repository we could not even tell the branch that it will have.
         Err(Failure::Origin(_)) if is_http => return become_gits_own(&server.git, &remote, &server.url),
-        Ok(view) if is_http && view.refs.is_empty() => {
+        // And without its `HEAD` not what is checked out by default.
+        Ok(view) if is_http && !view.refs.contains_key(HEAD) => {
             return become_gits_own(&server.git, &remote, &server.url);
+        }
+        Ok(view) if transport.is_remote() && !view.refs.contains_key(HEAD) => {
+            return fail(&server, &Failure::Origin(String::new()));
         }
         Err(failure) => return fail(&server, &failure),
         Ok(_) => {}
@@ -73,7 +78,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
 }
 
 fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
-    let trouble = |e: io::Error| Failure::Trouble(format!("git does not listen: {e}"));
+    let trouble = |e: io::Error| Failure::Trouble(format!("git does not listen: {e}\n"));
     let mut lines = io::stdin().lock().lines();
     let mut wants = Vec::new();
     let mut listed = false;
@@ -81,6 +86,9 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
         let answer = match line.split_once(' ').unwrap_or((&line, "")) {
             ("capabilities", _) => CAPABILITIES.to_owned(),
             ("option", option) => format!("{}\n", server.options.set(option)),
+            ("connect", "git-upload-archive") => return archive(server),
+            // Objects are not sent where they can be put in place.
+            ("connect", _) => "fallback\n".to_owned(),
             ("list", "") => {
                 server.settle_pin()?;
                 listed = true;
@@ -99,7 +107,7 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
                 lines + "\n"
             }
             ("", _) => break,
-            _ => return Err(Failure::Trouble(format!("git asks for `{line}`, which is not done here"))),
+            _ => return Err(Failure::Trouble(format!("git asks for `{line}`, which is not done here\n"))),
         };
         let mut out = io::stdout().lock();
         out.write_all(answer.as_bytes()).and_then(|()| out.flush()).map_err(trouble)?;
@@ -128,24 +136,46 @@ fn become_gits_own(git: &Git, remote: &str, url: &str) -> ExitCode {
     ExitCode::from(exit::CANNOT_EXECUTE)
 }
 
-/// Says why, and leaves the exit status for the shim that waits.
+/// Ends a call of `git archive --remote`: git speaks to the real `git upload-archive` from here on.
+fn archive(server: &mut Server<'_>) -> Result<(), Failure> {
+    let trouble = |e: io::Error| Failure::Trouble(not_started(&e));
+    let path = server.whole()?;
+    let mut out = io::stdout().lock();
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(trouble)?;
+    drop(out);
+    let mut command = server.git.elsewhere(["upload-archive".as_ref(), path.as_os_str()]);
+    command.stdin(Stdio::inherit()).status().map_err(trouble)?;
+    server.note(None);
+    Ok(())
+}
+
+/// Says why, and leaves word for the shim that waits: its exit status, or [`AGAIN`].
 fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
-    match failure {
-        Failure::Origin(words) => {
-            eprint!("{words}");
-            server.note(Some(Outcome::Failed));
+    let messages = &server.mirror.messages;
+    let (outcome, word) = match failure {
+        Failure::Refused(status, said) => {
+            messages.error(said);
+            (Outcome::Refused, status.to_string())
         }
-        Failure::Trouble(words) => {
-            server.mirror.messages.error(words);
-            server.note(Some(Outcome::Failed));
-        }
-        Failure::Refused(status, words) => {
-            server.mirror.messages.error(words);
-            server.note(Some(Outcome::Refused));
-            if !server.told.status.is_empty() {
-                let _ = std::fs::write(&server.told.status, status.to_string());
+        // What a submodule has begun can't be done anew as if nothing had been.
+        Failure::Origin(_) | Failure::Trouble(_) if server.may_be_done_anew() => {
+            if let Failure::Trouble(said) = failure {
+                messages.warn(format_args!("{}; going on without the cache", said.trim_end()));
             }
+            (Outcome::Failed, AGAIN.to_owned())
         }
+        Failure::Origin(said) => {
+            eprint!("{said}");
+            (Outcome::Failed, String::new())
+        }
+        Failure::Trouble(said) => {
+            messages.error(said.trim_end());
+            (Outcome::Failed, String::new())
+        }
+    };
+    server.note(Some(outcome));
+    if !word.is_empty() && !server.told.status.is_empty() {
+        let _ = std::fs::write(&server.told.status, word);
     }
     ExitCode::from(FATAL)
 }

@@ -20,7 +20,9 @@ mod address;
 mod bare;
 mod call;
 mod explain;
+mod fill;
 mod git;
+mod give;
 mod helper;
 mod mirror;
 mod options;
@@ -30,8 +32,11 @@ mod reason;
 mod run;
 mod serve;
 mod state;
+mod submodules;
 mod table;
 mod view;
+
+pub use crate::fill::{FillError, Filled, Repository, fill, held};
 
 use vcache_shim::{Component, Family};
 

@@ -145,6 +145,20 @@ impl<'a> Mirror<'a> {
         Some(Seen { state: State::read(&text)?, at: record.fetched })
     }
 
+    /// The lanes of which there may be a state, that of whole histories first.
+    pub(crate) fn lanes(&self) -> Vec<String> {
+        let begin = Key::git(&self.key, COMPLETE).text().to_owned();
+        let records = self.store.iter().flat_map(Store::records);
+        let keys = records.filter_map(|(_, record)| record.ok().map(|record| record.key));
+        let prefix = begin.len() - COMPLETE.len();
+        let others = keys.filter(|text| text.starts_with(&begin) && *text != begin);
+        let mut lanes: Vec<String> = others.map(|text| text[prefix..].to_owned()).collect();
+        lanes.sort();
+        lanes.insert(0, COMPLETE.to_owned());
+        lanes.dedup();
+        lanes
+    }
+
     /// Whether refs were seen since this call began, by whoever had the lock.
     pub(crate) fn is_fresh(&self, seen: &Seen) -> bool {
         seen.at >= self.started

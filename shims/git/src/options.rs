@@ -41,8 +41,9 @@ impl Options {
             "filter" => self.filter = Some(value.to_owned()).filter(|value| !value.is_empty()),
             "followtags" => self.follow_tags = is_on,
             "update-shallow" => self.update_shallow = is_on,
-            "refetch" => self.refetch = is_on,
-            "from-promisor" => self.from_promisor = is_on,
+            // Sent with other values than `true`; they are switches that are never taken back.
+            "refetch" => self.refetch = true,
+            "from-promisor" => self.from_promisor = true,
             "cloning" => self.cloning = is_on,
             "check-connectivity" => self.check_connectivity = is_on,
             _ => return "unsupported",
@@ -50,14 +51,15 @@ impl Options {
         "ok"
     }
 
-    /// Whether a part of the history is asked for.
+    /// Whether the last so many commits are asked for, which a repository of just these can give as well as one of all.
     pub(crate) fn is_shallow(&self) -> bool {
-        self.depth.is_some_and(|depth| depth < INFINITE) || self.since.is_some() || !self.excluded.is_empty()
+        let is_part = self.depth.is_some_and(|depth| depth < INFINITE);
+        is_part && !self.relative && self.since.is_none() && self.excluded.is_empty()
     }
 
     /// Whether everything is asked for that branches and tags lead to.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.is_shallow() && self.depth.is_none() && self.filter.is_none()
+        self.deepening().is_empty() && self.filter.is_none()
     }
 
     /// Which part, as a line of a key; `names` are the refs.
@@ -73,13 +75,9 @@ impl Options {
         depth.into_iter().chain(since).chain(excluded).collect()
     }
 
-    /// For `git fetch` from the origin.
-    pub(crate) fn loudness(&self) -> &'static str {
-        match (self.progress, self.verbosity) {
-            (true, 1..) => "--progress",
-            (_, 2..) => "--verbose",
-            _ => "--quiet",
-        }
+    /// Whether git shows how far it is.
+    pub(crate) fn shows_progress(&self) -> bool {
+        self.progress && self.verbosity > 0
     }
 
     /// For `git fetch-pack`.
@@ -87,7 +85,7 @@ impl Options {
         let mut words = self.deepening();
         let switches = [
             ("--quiet", self.verbosity < 2),
-            ("--no-progress", !self.progress || self.verbosity < 1),
+            ("--no-progress", !self.shows_progress()),
             ("--include-tag", self.follow_tags),
             ("--cloning", self.cloning),
             ("--update-shallow", self.update_shallow),
@@ -115,8 +113,10 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         assert!(of(&["verbosity 1", "followtags true"]).is_plain());
+        assert!(of(&["depth 1"]).is_shallow());
+        assert!(!of(&["depth 1", "deepen-relative true"]).is_shallow());
         for line in ["depth 1", "deepen-since 2020-01-01", "deepen-not v1"] {
-            assert!(of(&[line]).is_shallow() && !of(&[line]).is_plain(), "{line}");
+            assert!(!of(&[line]).is_plain(), "{line}");
         }
         let all = of(&["depth 2147483647"]);
         assert!(!all.is_shallow() && !all.is_plain());

@@ -23,7 +23,7 @@ pub(crate) fn list(git: &Git, url: &str) -> Result<State, String> {
     Ok(State::listed(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Fetches into `bare` what these refspecs name, each object once, into packs. What git says of its progress goes where the caller's git would say it.
+/// Fetches into `bare` what these refspecs name, each object once, into packs; `is_part`: only as deep as the options say. What git says of its progress goes where the caller's git would say it.
 ///
 /// # Errors
 /// What git said.
@@ -33,6 +33,7 @@ pub(crate) fn fetch(
     bare: &Bare,
     refspecs: &[String],
     options: &Options,
+    is_part: bool,
 ) -> Result<(), String> {
     let mut args: Vec<String> = Vec::new();
     for (name, value) in git.config(&[], ON_THE_WAY) {
@@ -48,26 +49,28 @@ pub(crate) fn fetch(
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
     args.push(format!("--git-dir={}", bare.path().display()));
-    args.extend(
-        ["fetch", "--no-tags", "--force", "--no-recurse-submodules", options.loudness()].map(str::to_owned),
-    );
-    if options.is_shallow() {
+    args.extend(["fetch", "--quiet", "--force", "--no-recurse-submodules"].map(str::to_owned));
+    // Of a whole history all tags are asked for by name; of a part git follows those that lead into it.
+    if is_part {
         args.extend(options.deepening());
+    } else {
+        args.push("--no-tags".to_owned());
     }
+    args.extend(options.shows_progress().then(|| "--progress".to_owned()));
     args.extend(["--".to_owned(), url.to_owned()]);
     args.extend_from_slice(refspecs);
     let mut command = git.elsewhere(&args);
     // Our standard output is git's side of the protocol.
     command.stdout(Stdio::null());
-    let status = match options.loudness() {
-        "--quiet" => {
+    let status = match options.shows_progress() {
+        false => {
             let output = command.output().map_err(|e| not_started(&e))?;
             if output.status.success() {
                 return Ok(());
             }
             return Err(words(&output));
         }
-        _ => command.status().map_err(|e| not_started(&e))?,
+        true => command.status().map_err(|e| not_started(&e))?,
     };
     if status.success() { Ok(()) } else { Err("fatal: the origin could not be fetched from\n".to_owned()) }
 }

@@ -27,7 +27,7 @@ impl Situation {
 
 /// What of git's configuration is asked for, as `git config --get-regexp` has it.
 pub(crate) const ASKED: &str =
-    r"^(remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\..*|http\..*extraheader)$";
+    r"^(remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*extraheader)$";
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -19,13 +19,15 @@ use crate::reason::{Code, Reason};
 
 /// The variable by which the helper learns of the call that it serves.
 pub(crate) const CALL: &str = "VCACHE_GIT_CALL";
+/// What the helper leaves instead of an exit status: the real git is to do it all, as if we were not there.
+pub(crate) const AGAIN: &str = "again";
 /// An alias of an alias of an alias … ends here.
 const ALIASES: usize = 10;
 
 /// What the helper is told.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Told {
-    /// A file for the exit status with which the call is to end.
+    /// A file for the exit status with which the call is to end, or [`AGAIN`].
     pub(crate) status: String,
     /// Of a clone: the URL, as typed.
     pub(crate) clone: Option<String>,
@@ -143,6 +145,12 @@ fn route(
     let end = child::start(command, Stdout::Inherit)?.wait().map(End::like)?;
     let mut ours = String::new();
     status.read_to_string(&mut ours)?;
-    let ours = ours.trim().parse().ok().filter(|_| end != End::Status(0));
-    Ok(ours.map_or(end, End::Status).now())
+    drop(status);
+    if end == End::Status(0) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if ours == AGAIN {
+        return Ok(real_tool::pass_through(host));
+    }
+    Ok(ours.parse().map_or(end, End::Status).now())
 }

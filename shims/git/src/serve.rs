@@ -1,16 +1,13 @@
-//! One repository for one git: its refs, and then the objects that git wants, from the cache, else from the origin and into the cache.
+//! One repository for one git: its refs, and the objects that git wants at hand, from the cache, else from the origin and into the cache.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::collections::BTreeMap;
 
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::{Chain, exit};
 use vcache_store::KeyLock;
 
 use crate::bare::{Bare, Unusable};
-use crate::git::{Git, not_started, short, words};
+use crate::git::{Git, short};
 use crate::mirror::{Mirror, Seen};
 use crate::options::Options;
 use crate::origin;
@@ -55,9 +52,9 @@ pub(crate) struct Server<'a> {
     /// A repository of this machine, which is only passed on.
     pub(crate) is_local: bool,
     pub(crate) journal: Journal,
-    state: State,
-    view: View,
-    bare: Option<Bare>,
+    pub(crate) state: State,
+    pub(crate) view: View,
+    pub(crate) bare: Option<Bare>,
     /// The origin was asked for more than nothing.
     asked: bool,
     bytes: u64,
@@ -99,6 +96,11 @@ impl<'a> Server<'a> {
     /// The refs, as git is told them.
     pub(crate) fn listing(&self) -> String {
         self.view.listing()
+    }
+
+    /// Whether the real git can do it all in our stead: someone waits who would run it, and nothing has come of the call yet.
+    pub(crate) fn may_be_done_anew(&self) -> bool {
+        self.is_named && !self.told.status.is_empty() && !self.mirror.policy.offline
     }
 
     /// The clone that the user has typed.
@@ -143,7 +145,7 @@ impl<'a> Server<'a> {
     }
 
     /// Asks the origin for its refs.
-    fn ask(&mut self, known: Option<Seen>) -> Result<State, Failure> {
+    pub(crate) fn ask(&mut self, known: Option<Seen>) -> Result<State, Failure> {
         let lock = self.mirror.lock();
         // Whoever had the lock may have done it.
         let known = self.mirror.load(COMPLETE).or(known);
@@ -175,7 +177,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn offline(&self) -> Failure {
+    pub(crate) fn offline(&self) -> Failure {
         let message = format!("{}: not in the cache, and VCACHE_OFFLINE allows no network", self.mirror.key);
         Failure::Refused(exit::OFFLINE_MISS, message)
     }
@@ -212,7 +214,7 @@ impl<'a> Server<'a> {
     }
 
     /// Sees to it that these can be given.
-    fn ensure(&mut self, wants: &[Want]) -> Result<(), Failure> {
+    pub(crate) fn ensure(&mut self, wants: &[Want]) -> Result<(), Failure> {
         if self.bare.as_ref().is_some_and(|bare| self.missing(bare, wants).is_empty()) {
             return Ok(());
         }
@@ -236,7 +238,7 @@ impl<'a> Server<'a> {
     }
 
     /// Whether the cache has them; then they are at hand.
-    fn has(&mut self, lane: &str, wants: &[Want]) -> bool {
+    pub(crate) fn has(&mut self, lane: &str, wants: &[Want]) -> bool {
         let Some(store) = self.mirror.store().filter(|_| self.mirror.policy.read || self.asked) else {
             return false;
         };
@@ -277,14 +279,21 @@ impl<'a> Server<'a> {
             _ => State { packs, ..State::default() },
         };
         self.show(&bare, &[])?;
-        let fetched = origin::fetch(&self.git, &self.url, &bare, &self.refspecs(lane, wants), &self.options);
+        let fetched = origin::fetch(
+            &self.git,
+            &self.url,
+            &bare,
+            &self.refspecs(lane, wants),
+            &self.options,
+            lane != COMPLETE,
+        );
         let missing = self.missing(&bare, wants);
         let missing: Vec<String> =
             missing.iter().map(|want| format!("+{0}:refs/vcache/{0}", want.id)).collect();
         let fetched = match missing.is_empty() {
             true => fetched,
             // By its name, where the server gives what no ref leads to.
-            false => origin::fetch(&self.git, &self.url, &bare, &missing, &self.options)
+            false => origin::fetch(&self.git, &self.url, &bare, &missing, &self.options, lane != COMPLETE)
                 .map_err(|e| fetched.err().unwrap_or(e)),
         };
         self.mirror.keep(lane, &mut state, Some(&bare));
@@ -299,7 +308,6 @@ impl<'a> Server<'a> {
     }
 
     fn refspecs(&self, lane: &str, wants: &[Want]) -> Vec<String> {
-        let is_general = |name: &str| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
         let mut refspecs = Vec::new();
         if lane == COMPLETE {
             refspecs.extend(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned));
@@ -317,13 +325,12 @@ impl<'a> Server<'a> {
     }
 
     /// Gives a repository the refs of the view whose objects it has, and these.
-    fn show(&self, bare: &Bare, wants: &[Want]) -> Result<(), Failure> {
-        let is_shown = |name: &String| name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+    pub(crate) fn show(&self, bare: &Bare, wants: &[Want]) -> Result<(), Failure> {
         let mut refs: BTreeMap<String, String> = self
             .view
             .refs
             .iter()
-            .filter(|(name, _)| is_shown(name))
+            .filter(|(name, _)| is_general(name))
             .map(|(name, id)| (name.clone(), id.clone()))
             .collect();
         refs.extend(
@@ -337,67 +344,6 @@ impl<'a> Server<'a> {
             bare.present(&self.git, &refs.values().map(String::as_str).collect()).map_err(failed)?;
         refs.retain(|_, id| present.contains(id));
         bare.set_refs(&refs).map_err(failed)
-    }
-
-    /// Puts what git wants into its repository. Returns the lines that it is to be told.
-    pub(crate) fn give(&mut self, wants: &[Want]) -> Result<String, Failure> {
-        if self.is_local {
-            return self.fetch_pack(&self.url, wants);
-        }
-        self.ensure(wants)?;
-        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
-        self.show(bare, wants)?;
-        let lines = match self.empty_packs(wants, bare) {
-            Some(folder) => {
-                bare.give(&folder)?;
-                if self.options.check_connectivity { "connectivity-ok\n".to_owned() } else { String::new() }
-            }
-            None => self.fetch_pack(&bare.path().display().to_string(), wants)?,
-        };
-        Ok(lines)
-    }
-
-    /// The folder of packs of a repository that has nothing yet, and is to have all branches: it can have our packs as they are.
-    fn empty_packs(&self, wants: &[Want], bare: &Bare) -> Option<PathBuf> {
-        let host = self.mirror.host();
-        let objects = host.cwd().join(host.env("GIT_DIR")?).join("objects");
-        let wanted: HashSet<&str> = wants.iter().map(|want| want.id.as_str()).collect();
-        let mut heads = self.view.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/"));
-        let is_all = self.options.cloning
-            && self.options.is_plain()
-            && heads.all(|(_, id)| wanted.contains(id.as_str()));
-        let has_others =
-            host.env("GIT_OBJECT_DIRECTORY").is_some() || objects.join("info/alternates").exists();
-        let folder = objects.join("pack");
-        let is_empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
-        (is_all && !has_others && is_empty && bare.shallow().is_empty()).then_some(folder)
-    }
-
-    /// Has the real git take over objects from a repository (git-fetch-pack(1)).
-    fn fetch_pack(&self, from: &str, wants: &[Want]) -> Result<String, Failure> {
-        let mut args: Vec<String> =
-            ["fetch-pack", "--stdin", "--thin", "--lock-pack"].map(str::to_owned).to_vec();
-        args.extend(self.options.of_fetch_pack());
-        args.push(from.to_owned());
-        let mut command = self.git.here(&args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let failed = |e: std::io::Error| Failure::Trouble(not_started(&e));
-        let mut child = command.spawn().map_err(failed)?;
-        let asked: String = wants
-            .iter()
-            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") })
-            .collect();
-        let stdin = child.stdin.take();
-        let writer =
-            std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes())));
-        let output = child.wait_with_output().map_err(failed)?;
-        let _ = writer.join();
-        if !output.status.success() {
-            return Err(Failure::Origin(words(&output)));
-        }
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";
-        Ok(text.lines().filter(ours).map(|line| format!("{line}\n")).collect())
     }
 
     /// Writes down what was done.
@@ -418,4 +364,9 @@ impl<'a> Server<'a> {
             self.mirror.record(url, commit);
         }
     }
+}
+
+/// What a clone fetches.
+pub(crate) fn is_general(name: &str) -> bool {
+    name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
 }

@@ -1,0 +1,88 @@
+//! Objects into git's repository: the packs of the cache as they are where it has nothing yet, else by the real `git fetch-pack`.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use crate::bare::Bare;
+use crate::git::{not_started, words};
+use crate::serve::{Failure, Server, Want, is_general};
+
+impl Server<'_> {
+    /// Puts what git wants into its repository. Returns the lines that it is to be told.
+    pub(crate) fn give(&mut self, wants: &[Want]) -> Result<String, Failure> {
+        if self.is_local {
+            return self.fetch_pack(&self.url, wants);
+        }
+        self.ensure(wants)?;
+        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
+        self.show(bare, wants)?;
+        let lines = match self.empty_packs(wants, bare) {
+            Some(folder) => {
+                bare.give(&folder)?;
+                if self.options.check_connectivity { "connectivity-ok\n".to_owned() } else { String::new() }
+            }
+            None => self.fetch_pack(&bare.path().display().to_string(), wants)?,
+        };
+        Ok(lines)
+    }
+
+    /// Puts all that heads and tags lead to into a repository, for whoever reads it there.
+    pub(crate) fn whole(&mut self) -> Result<PathBuf, Failure> {
+        let refs = self.view.refs.iter().filter(|(name, _)| is_general(name) && !name.ends_with("^{}"));
+        let wants: Vec<Want> = refs.map(|(name, id)| Want { id: id.clone(), name: name.clone() }).collect();
+        self.ensure(&wants)?;
+        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
+        self.show(bare, &[])?;
+        bare.set_head(self.view.head.as_deref())?;
+        Ok(bare.path().to_owned())
+    }
+
+    /// The folder of packs of a repository that has nothing yet, and is to have all branches: it can have our packs as they are.
+    fn empty_packs(&self, wants: &[Want], bare: &Bare) -> Option<PathBuf> {
+        let host = self.mirror.host();
+        let objects = host.cwd().join(host.env("GIT_DIR")?).join("objects");
+        let wanted: HashSet<&str> = wants.iter().map(|want| want.id.as_str()).collect();
+        let mut heads = self.view.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/"));
+        let is_all = self.options.cloning
+            && self.options.is_plain()
+            && heads.all(|(_, id)| wanted.contains(id.as_str()));
+        let has_others =
+            host.env("GIT_OBJECT_DIRECTORY").is_some() || objects.join("info/alternates").exists();
+        let folder = objects.join("pack");
+        let is_empty = std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
+        (is_all && !has_others && is_empty && bare.shallow().is_empty()).then_some(folder)
+    }
+
+    /// Has the real git take over objects from a repository (git-fetch-pack(1)).
+    fn fetch_pack(&self, from: &str, wants: &[Want]) -> Result<String, Failure> {
+        let mut args: Vec<String> =
+            ["fetch-pack", "--stdin", "--thin", "--lock-pack"].map(str::to_owned).to_vec();
+        args.extend(self.options.of_fetch_pack());
+        args.push(from.to_owned());
+        let mut command = self.git.here(&args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if !self.is_local {
+            // It is our own repository that is read, on nobody's word.
+            command.env("GIT_ALLOW_PROTOCOL", "file").env_remove("GIT_PROTOCOL_FROM_USER");
+        }
+        let failed = |e: std::io::Error| Failure::Trouble(not_started(&e));
+        let mut child = command.spawn().map_err(failed)?;
+        let asked: String = wants
+            .iter()
+            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") })
+            .collect();
+        let stdin = child.stdin.take();
+        let writer =
+            std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes())));
+        let output = child.wait_with_output().map_err(failed)?;
+        let _ = writer.join();
+        if !output.status.success() {
+            return Err(Failure::Origin(words(&output)));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";
+        Ok(text.lines().filter(ours).map(|line| format!("{line}\n")).collect())
+    }
+}
