@@ -128,6 +128,8 @@ divert() {
     install_here
     for name in $("$built/vcache-shim" --names); do
         tool=/usr/bin/$name
+        # Nobody calls it by a path, and the git shim finds it beside itself.
+        [ "$name" != git-remote-vcache ] || continue
         # What need not be there is not missed.
         if [ ! -e "$tool$aside" ] && [ ! -e "$tool" ] && [ ! -e "$shims/$name" ]; then continue; fi
         if is_link_to_us "$tool"; then continue; fi

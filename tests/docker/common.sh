@@ -48,13 +48,17 @@ serve_origin() {
 }
 gets() { grep -c '"GET' "$work/origin.log"; }
 
-# With wget and curl. The keys of other releases need not be on this machine.
+# With wget, curl and git. The keys of other releases need not be on this machine. Where VCACHE_TEST_BASES is set the image is kept under a name that begins so, for the
+# scripts that follow.
 make_base() { # SUITE IMAGE
+    local kept=${VCACHE_TEST_BASES:+$VCACHE_TEST_BASES-$1}
+    if [ -n "$kept" ] && "$docker" tag "$kept" "$2" 2>/dev/null; then return; fi
     rm -rf --one-file-system "${work:?}/root"
-    debootstrap --no-check-gpg --variant=minbase --include=wget,curl "$1" "$work/root" "$mirror" >"$work/log" 2>&1 ||
+    debootstrap --no-check-gpg --variant=minbase --include=wget,curl,git "$1" "$work/root" "$mirror" >"$work/log" 2>&1 ||
         { ! grep -q 'noexec or nodev' "$work/log" || skip "debootstrap may make no devices here (a container without --privileged)"
           fail "$1: debootstrap"; tail -3 "$work/log"; return 1; }
     tar -C "$work/root" -c . | "$docker" import - "$2" >/dev/null || { fail "$1: docker import"; return 1; }
+    [ -z "$kept" ] || "$docker" tag "$2" "$kept"
     rm -rf --one-file-system "${work:?}/root"
 }
 

@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use vcache_shim::Host;
 
 use crate::commands::{
-    config, doctor, explain, export, flush, gc, generate, hooks, image, import, ls, run, serve, stats, verify,
+    check, config, doctor, explain, export, flush, gc, generate, hooks, image, import, ls, prefetch, run,
+    serve, stats, verify,
 };
 use crate::context::Context;
 
@@ -35,6 +36,8 @@ enum Command {
     Explain(explain::Explain),
     Stats(stats::Stats),
     Ls(ls::Ls),
+    Prefetch(prefetch::Prefetch),
+    Check(check::Check),
     Verify(verify::Verify),
     Gc(gc::Gc),
     Flush(flush::Flush),
@@ -61,6 +64,8 @@ impl Cli {
             Command::Explain(command) => command.run(&context),
             Command::Stats(command) => command.run(&context),
             Command::Ls(command) => command.run(&context),
+            Command::Prefetch(command) => command.run(&context),
+            Command::Check(command) => command.run(&context),
             Command::Verify(command) => command.run(&context),
             Command::Flush(command) => command.run(&context),
             Command::Gc(command) => command.run(&context),

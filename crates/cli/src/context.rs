@@ -129,7 +129,7 @@ impl Context {
     pub(crate) fn store_to_fill(&self) -> Result<Store> {
         if let Some(CacheDir { path, why }) = self.cache_dir()
             && !is_cache(&path)
-            && !files::entries(&path).is_empty()
+            && files::entries(&path).iter().any(|(entry, _)| !is_of_killed_maker(entry))
         {
             let path = path.display();
             bail!("{path}: is not a cache ({why}), and not empty; name an empty folder or a new one");
@@ -168,6 +168,11 @@ impl Context {
 /// True where a store has been made in `dir`.
 pub(crate) fn is_cache(dir: &Path) -> bool {
     dir.join("vcache.version").exists()
+}
+
+/// What a process leaves that was killed while it made a cache.
+fn is_of_killed_maker(entry: &Path) -> bool {
+    entry.file_name().is_some_and(|name| name == "tmp" || name == "CACHEDIR.TAG")
 }
 
 /// Messages of the level that the settings ask for: for what may be silenced.

@@ -93,12 +93,13 @@ pub(crate) fn lines_from(path: &Path, from: u64) -> io::Result<impl Iterator<Ite
         .map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// Every file named `versions-web*` below `folder`, sorted. Links to folders are not followed, so that a loop of them
+/// Every file named `versions-KIND*` below `folder`, sorted. Links to folders are not followed, so that a loop of them
 /// can't trap us; `folder` itself may be a link.
 ///
 /// # Errors
 /// A folder can't be read.
-pub(crate) fn version_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn version_files(folder: &Path, kind: &str) -> Result<Vec<PathBuf>> {
+    let begin = format!("versions-{kind}");
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -110,7 +111,7 @@ pub(crate) fn version_files(folder: &Path) -> Result<Vec<PathBuf>> {
             let kind = entry.file_type().with_context(|| format!("{}: can't be read", path.display()))?;
             if kind.is_dir() {
                 folders.push(path);
-            } else if entry.file_name().as_encoded_bytes().starts_with(b"versions-web") && path.is_file() {
+            } else if entry.file_name().as_encoded_bytes().starts_with(begin.as_bytes()) && path.is_file() {
                 found.push(path);
             }
         }
@@ -182,11 +183,12 @@ mod tests {
         }
         fs::write(dir.path().join("versions-web"), "").unwrap();
         symlink(dir.path(), deep.join("loop")).unwrap();
-        let found = version_files(dir.path()).unwrap();
+        let found = version_files(dir.path(), "web").unwrap();
         let expected =
             [deep.join("versions-web"), deep.join("versions-web-amd64"), dir.path().join("versions-web")];
         assert_eq!(found, expected);
-        assert!(version_files(&dir.path().join("none")).unwrap_err().to_string().contains("none"));
+        assert_eq!(version_files(dir.path(), "git").unwrap(), [deep.join("versions-git")]);
+        assert!(version_files(&dir.path().join("none"), "web").unwrap_err().to_string().contains("none"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! child does.
 //!
 //! Invariants: results go to stdout and everything else to stderr ([`output`]); looking at a cache never makes or
-//! changes one; no tool is known here (what a command line of a tool means is asked of `vcache-shim`). Files and
+//! changes one; no tool's command line is known here (what one means is asked of `vcache-shim`), and repositories are `vcache_git`'s. Files and
 //! processes are touched through [`files`] and [`process`] only.
 
 mod cli;

@@ -89,7 +89,7 @@ pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
 }
 
 /// Without what would do a terminal harm: names come from other machines, too.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let escaped = |c: char| match c.is_control() && c != '\n' {
         true => c.escape_default().to_string(),
         false => c.to_string(),

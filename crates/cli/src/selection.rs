@@ -48,7 +48,7 @@ impl Wanted {
             selection.without = Some(base.with_context(what)?);
         }
         for path in &self.versions {
-            let pins = pinned::pins(&context.host.cwd().join(path))?;
+            let pins = pinned::pins(&context.host.cwd().join(path), Some(store))?;
             selection.pins.get_or_insert_default().extend(pins);
         }
         if let Some(image) = &self.image {
@@ -127,6 +127,6 @@ mod tests {
     fn kinds_are_read() {
         assert_eq!(parse_kind("web"), Ok(Kind::Web));
         assert_eq!(parse_kind("image"), Ok(Kind::Image));
-        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image".to_owned()));
+        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image, git".to_owned()));
     }
 }

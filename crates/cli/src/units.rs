@@ -75,12 +75,13 @@ pub(crate) fn age(seconds: u64) -> String {
     format!("{}{letter}", seconds / unit)
 }
 
-/// `1 hit`, `2 hits`, `3 misses`.
+/// `1 hit`, `2 hits`, `3 misses`, `4 repositories`.
 pub(crate) fn count(number: u64, one: &str) -> String {
-    match (number, one.ends_with('s')) {
+    match (number, one.strip_suffix('y')) {
         (1, _) => format!("1 {one}"),
-        (_, true) => format!("{number} {one}es"),
-        (_, false) => format!("{number} {one}s"),
+        (_, Some(begin)) => format!("{number} {begin}ies"),
+        (_, None) if one.ends_with('s') => format!("{number} {one}es"),
+        (_, None) => format!("{number} {one}s"),
     }
 }
 

@@ -75,7 +75,7 @@ pub use crate::lock::{KeyLock, LockWait, lock_file, lock_named};
 pub use crate::open::{Config, Keeping};
 pub use crate::outbox::Waiting;
 pub use crate::secrets::public_url;
-pub use crate::stage::{Filled, Filling, Publication, Stage, Staged};
+pub use crate::stage::{Filled, Filling, Publication, Stage, Staged, Workspace};
 pub use crate::tier::{Incoming, Tier, TierError};
 pub use crate::usage::Usage;
 pub use crate::writer::{BlobWriter, Ingested};

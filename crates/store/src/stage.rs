@@ -10,7 +10,7 @@
 use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use md5::{Digest, Md5};
@@ -20,16 +20,30 @@ use tempfile::{NamedTempFile, TempDir, TempPath};
 use crate::lane::{Coming, Lane};
 use crate::layer::open_regular;
 use crate::layout::beside;
+use crate::open::Keeping;
 use crate::writer::Place;
 use crate::{Error, Ingested, Key, Record, Sha256Id, Store};
+
+/// A folder of one process's own, on the cache's file system; it goes with the value, or is swept after an hour where its process was killed.
+#[derive(Debug)]
+pub struct Workspace {
+    folder: TempDir,
+    /// Its lock tells the sweep that we live.
+    _held: File,
+}
+
+impl Workspace {
+    /// The folder, which nobody else may enter.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
 
 /// A room for content that is to be published together.
 #[derive(Debug)]
 pub struct Stage<'a> {
     store: &'a Store,
-    folder: TempDir,
-    /// Its lock tells the sweep that we live.
-    _held: File,
+    folder: Workspace,
     /// Started when they are first needed.
     sha256: OnceCell<Lane<Sha256>>,
     md5: OnceCell<Lane<Md5>>,
@@ -53,13 +67,27 @@ impl Store {
     /// # Errors
     /// [`Error::Io`]: the cache cannot be written to.
     pub fn stage(&self) -> Result<Stage<'_>, Error> {
+        let folder = self.workspace()?;
+        Ok(Stage { store: self, folder, sha256: OnceCell::new(), md5: OnceCell::new() })
+    }
+
+    /// Makes a folder for whatever a process has to do beside.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the cache cannot be written to.
+    pub fn workspace(&self) -> Result<Workspace, Error> {
         let tmp = self.own.tmp_folder()?;
         self.own.sweep_tmp_hourly();
         let made = tempfile::Builder::new().prefix("stage-").tempdir_in(&tmp);
         let folder = made.map_err(Error::io("make a folder in", &tmp))?;
         let held = File::open(folder.path()).map_err(Error::io("open", folder.path()))?;
         let _ = held.try_lock();
-        Ok(Stage { store: self, folder, _held: held, sha256: OnceCell::new(), md5: OnceCell::new() })
+        Ok(Workspace { folder, _held: held })
+    }
+
+    /// Whether things are kept in the own cache.
+    pub fn keeps_here(&self) -> bool {
+        self.keeping == Keeping::Here
     }
 }
 

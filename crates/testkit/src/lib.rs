@@ -38,6 +38,6 @@ pub use git::{BIG_FILES, GitOrigin};
 pub use need::{Need, have, missing, say_skipped};
 pub use nginx::Nginx;
 pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};
-pub use process::{Finished, Run, TIME_LIMIT};
+pub use process::{Finished, Run, TIME_LIMIT, kill_group};
 pub use sandbox::{SETUP_TIME, Sandbox};
 pub use tree::{Entry, Kind, Stamp, Tree};

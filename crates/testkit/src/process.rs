@@ -220,7 +220,7 @@ fn wait(child: &mut Child, start: Instant, limit: Duration) -> (ExitStatus, bool
 }
 
 /// Kills the process group that `child` leads. A group that is gone already is fine.
-pub(crate) fn kill_group(child: &Child) {
+pub fn kill_group(child: &Child) {
     let id = i32::try_from(child.id()).expect("process ids are positive");
     if let Some(group) = rustix::process::Pid::from_raw(id) {
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();

@@ -1,4 +1,5 @@
-//! A bare repository for one call, put together from packs of the cache. It is ours alone, lies in the temporary folder, and goes with the value.
+//! A bare repository for one call, put together from packs of the cache. It is ours alone and goes with the value; it lies on the cache's file system where things
+//! are kept there (what a kill leaves is swept), else among the temporary files.
 //!
 //! Packs are linked where the cache is a folder of this machine, and copied where they come from a tier. Each is compared with its digest first.
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use vcache_store::{Blob, Error as StoreError, Sha256Id, Store};
+use vcache_store::{Blob, Error as StoreError, Sha256Id, Store, Workspace};
 
 use crate::git::Git;
 use crate::state::{Pack, State};
@@ -21,9 +22,15 @@ const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\
 /// The repository.
 #[derive(Debug)]
 pub(crate) struct Bare {
-    folder: TempDir,
+    folder: Folder,
     /// The packs of the cache that are in it, in use for as long.
     packs: Vec<(Pack, Blob, Blob)>,
+}
+
+#[derive(Debug)]
+enum Folder {
+    OfCache(Workspace),
+    Temporary(TempDir),
 }
 
 /// Why packs can't be used.
@@ -54,26 +61,40 @@ impl Unusable {
 
 impl Bare {
     /// A repository with nothing in it.
-    pub(crate) fn empty() -> Result<Bare, Unusable> {
-        let folder = tempfile::Builder::new().prefix("vcache-git-").tempdir();
-        let folder = folder.map_err(Unusable::at(&std::env::temp_dir()))?;
-        let path = folder.path();
+    pub(crate) fn empty(store: Option<&Store>) -> Result<Bare, Unusable> {
+        let of_cache = store.filter(|store| store.keeps_here()).and_then(|store| store.workspace().ok());
+        let folder = match of_cache {
+            Some(folder) => Folder::OfCache(folder),
+            None => {
+                let made = tempfile::Builder::new().prefix("vcache-git-").tempdir();
+                Folder::Temporary(made.map_err(Unusable::at(&std::env::temp_dir()))?)
+            }
+        };
+        let bare = Bare { folder, packs: Vec::new() };
+        let path = bare.path();
         for name in ["objects/pack", "objects/info", "refs/heads"] {
             fs::create_dir_all(path.join(name)).map_err(Unusable::at(path))?;
         }
         for (name, text) in [("HEAD", "ref: refs/heads/vcache\n"), ("config", CONFIG)] {
             fs::write(path.join(name), text).map_err(Unusable::at(path))?;
         }
-        Ok(Bare { folder, packs: Vec::new() })
+        Ok(bare)
     }
 
     /// A repository with the objects of a state; without any ref.
     pub(crate) fn of(store: &Store, state: &State) -> Result<Bare, Unusable> {
-        let mut bare = Bare::empty()?;
+        let mut bare = Bare::empty(Some(store))?;
+        // All of them are looked at: each that is corrupt goes, so that the next fetch brings it anew.
+        let mut failure = None;
         for pack in &state.packs {
-            let blobs =
-                (bare.place(store, pack, &pack.pack, "pack")?, bare.place(store, pack, &pack.idx, "idx")?);
-            bare.packs.push((pack.clone(), blobs.0, blobs.1));
+            let content = bare.place(store, pack, &pack.pack, "pack");
+            match (content, bare.place(store, pack, &pack.idx, "idx")) {
+                (Ok(content), Ok(idx)) => bare.packs.push((pack.clone(), content, idx)),
+                (Err(e), _) | (_, Err(e)) => failure = failure.or(Some(e)),
+            }
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
         }
         bare.set_shallow(&state.shallow)?;
         Ok(bare)
@@ -101,7 +122,10 @@ impl Bare {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::OfCache(folder) => folder.path(),
+            Folder::Temporary(folder) => folder.path(),
+        }
     }
 
     fn pack_path(&self, name: &str, kind: &str) -> PathBuf {

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use vcache_argv::{Kind, scan};
 
 use crate::address::Transport;
+use crate::state::is_id;
 use crate::table::{CLONE, GLOBAL_ALONE, GLOBAL_WITH_VALUE, LOCAL, Meaning};
 
 /// What was typed.
@@ -39,6 +40,8 @@ pub(crate) struct Remote {
     pub(crate) origin: Option<String>,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
+    /// The refs that are named: what is not known must be asked for.
+    pub(crate) refs: Vec<String>,
     /// An option by which the server is asked in another way.
     pub(crate) server: Option<String>,
 }
@@ -74,9 +77,10 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
     let word = |index: usize| rest.get(index).and_then(|word| word.to_str()).unwrap_or_default();
     match name {
         "clone" => Call::Remote(clone(other, rest)),
-        "fetch" | "pull" | "ls-remote" => {
-            Call::Remote(Remote { url: url(rest), server: server(rest), ..other })
+        "fetch" | "pull" => {
+            Call::Remote(Remote { url: url(rest), refs: refs(rest), server: server(rest), ..other })
         }
+        "ls-remote" => Call::Remote(Remote { url: url(rest), server: server(rest), ..other }),
         "archive" => {
             let value = |word: &str| word.strip_prefix("--remote=").map(str::to_owned);
             let after = rest.iter().position(|word| word == "--remote").map(|at| word(at + 1).to_owned());
@@ -125,6 +129,7 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
             _ => {}
         }
     }
+    call.refs.extend(call.branch.clone());
     call
 }
 
@@ -135,6 +140,15 @@ fn url(rest: &[OsString]) -> Option<String> {
     let is_sure = |word: &&str| word.contains("://") && Transport::of(word).is_remote();
     let url = if Transport::of(first).is_remote() { Some(first) } else { words.find(is_sure) };
     url.map(str::to_owned)
+}
+
+/// The sources of the refspecs behind the remote, without patterns and names of objects.
+fn refs(rest: &[OsString]) -> Vec<String> {
+    let words = rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
+    let sources =
+        words.skip(1).map(|word| word.trim_start_matches(['+', '^']).split(':').next().unwrap_or_default());
+    let is_name = |source: &&str| !source.is_empty() && !source.contains('*') && !is_id(source);
+    sources.filter(is_name).map(str::to_owned).collect()
 }
 
 fn server(rest: &[OsString]) -> Option<String> {
@@ -234,6 +248,20 @@ mod tests {
         ] {
             let Call::Remote(got) = of(line) else { panic!("{line}") };
             assert_eq!(got.url.as_deref(), url, "{line}");
+        }
+    }
+
+    #[test]
+    fn refs_that_are_named() {
+        for (line, refs) in [
+            ("git fetch", &[][..]),
+            ("git fetch origin", &[]),
+            ("git fetch origin a +b:c refs/heads/*:refs/x/* --depth 1", &["a", "b", "1"]),
+            ("git fetch origin 0123456789abcdef0123456789abcdef01234567", &[]),
+            ("git clone -b x http://h/a", &["x"]),
+        ] {
+            let Call::Remote(got) = of(line) else { panic!("{line}") };
+            assert_eq!(got.refs, refs, "{line}");
         }
     }
 

@@ -230,17 +230,29 @@ fn bring(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<V
         bytes: size.saturating_sub(before),
         size,
     };
-    let bare = server.bare.take().map_or_else(Bare::empty, Ok).map_err(|e| e.to_string())?;
+    let bare = server.bare.take().map_or_else(|| Bare::empty(None), Ok).map_err(|e| e.to_string())?;
     Ok((repository, bare))
 }
 
 /// Without asking anybody.
-pub(crate) fn look(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<Visited, String> {
+fn look(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<Visited, String> {
+    find(host, settings, git, place).map(|(repository, bare, _)| (repository, bare))
+}
+
+/// What the cache has of a repository with its commit: of its whole history, else of a part.
+pub(crate) fn find(
+    host: &Host,
+    settings: &Settings,
+    git: &Git,
+    place: &Place,
+) -> Result<(Repository, Bare, State), String> {
     let missing = || "not in the cache".to_owned();
     let mirror = Mirror::only_looking(host, settings, &place.url).ok_or_else(missing)?;
     let store = mirror.store().ok_or_else(missing)?;
     let mut why = missing();
-    for lane in mirror.lanes() {
+    // To find the others every record is looked at.
+    let others = std::iter::once_with(|| mirror.lanes()).flatten().filter(|lane| lane != COMPLETE);
+    for lane in std::iter::once(COMPLETE.to_owned()).chain(others) {
         let Some(seen) = mirror.load(&lane) else { continue };
         let Some(commit) = place.commit.as_deref().or_else(|| seen.state.commit(HEAD)) else { continue };
         let bare = match Bare::of(store, &seen.state) {
@@ -263,7 +275,7 @@ pub(crate) fn look(host: &Host, settings: &Settings, git: &Git, place: &Place) -
             bytes: 0,
             size: seen.state.bytes(),
         };
-        return Ok((repository, bare));
+        return Ok((repository, bare, seen.state));
     }
     Err(why)
 }

@@ -49,7 +49,7 @@ impl Git {
     pub(crate) fn of(host: &Host) -> Result<Git, NotFound> {
         let host = host.with_args(vec!["git".into()]);
         let tool = real_tool::find(&host)?;
-        let parameters = host.env(PARAMETERS).map(|value| without_ours(value));
+        let parameters = host.env(PARAMETERS).map(without_ours);
         Ok(Git { host, tool, parameters, added: Vec::new() })
     }
 

@@ -16,6 +16,7 @@ impl Server<'_> {
             return self.fetch_pack(&self.url, wants);
         }
         self.ensure(wants)?;
+        self.given = true;
         let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
         self.show(bare, wants)?;
         let lines = match self.empty_packs(wants, bare) {
@@ -33,6 +34,7 @@ impl Server<'_> {
         let refs = self.view.refs.iter().filter(|(name, _)| is_general(name) && !name.ends_with("^{}"));
         let wants: Vec<Want> = refs.map(|(name, id)| Want { id: id.clone(), name: name.clone() }).collect();
         self.ensure(&wants)?;
+        self.given = true;
         let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
         self.show(bare, &[])?;
         bare.set_head(self.view.head.as_deref())?;

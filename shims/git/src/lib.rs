@@ -18,6 +18,7 @@
 
 mod address;
 mod bare;
+mod bundle;
 mod call;
 mod explain;
 mod fill;
@@ -34,9 +35,14 @@ mod serve;
 mod state;
 mod submodules;
 mod table;
+mod unbundle;
+mod upkeep;
 mod view;
 
+pub use crate::bundle::{Bundle, Packed, pack};
 pub use crate::fill::{FillError, Filled, Repository, fill, held};
+pub use crate::unbundle::{Refused, Taken, is_archive, take};
+pub use crate::upkeep::{Examined, Fault, content, examine, forget_incomplete};
 
 use vcache_shim::{Component, Family};
 

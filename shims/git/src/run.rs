@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub(crate) struct Told {
     pub(crate) clone: Option<String>,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
+    /// The refs that are named.
+    pub(crate) refs: Vec<String>,
 }
 
 /// Does the call in `host`.
@@ -113,12 +116,21 @@ pub(crate) fn resolve(
 }
 
 pub(crate) fn look(host: &Host, git: &Git, globals: &[OsString]) -> Situation {
-    let is_file = |folder: std::path::PathBuf| host.cwd().join(folder).join(helper::NAME).is_file();
     Situation {
         config: git.config(globals, ASKED),
         allowed: host.env("GIT_ALLOW_PROTOCOL").map(|value| value.to_string_lossy().into_owned()),
-        has_helper: host.path().into_iter().any(is_file),
+        has_helper: finds_helper(host) || beside_us().is_some(),
     }
+}
+
+fn finds_helper(host: &Host) -> bool {
+    host.path().into_iter().any(|folder| host.cwd().join(folder).join(helper::NAME).is_file())
+}
+
+/// The folder of the shims, where the helper is there: for a shim in the tool's own place.
+fn beside_us() -> Option<PathBuf> {
+    let folder = std::fs::read_link("/proc/self/exe").ok()?.parent()?.to_owned();
+    folder.join(helper::NAME).exists().then_some(folder)
 }
 
 fn route(
@@ -134,11 +146,16 @@ fn route(
         status: status.path().display().to_string(),
         clone: remote.url.clone().filter(|_| is_clone),
         branch: remote.branch.clone(),
+        refs: remote.refs.clone(),
     };
     let words = config.into_iter().flat_map(|setting| ["-c".into(), setting.into()]);
     let words: Vec<OsString> = words.chain(host.args().iter().skip(1).cloned()).collect();
     let mut command = git.as_typed(host, &words);
     command.env(CALL, serde_json::to_string(&told)?);
+    if let Some(folder) = beside_us().filter(|_| !finds_helper(host)) {
+        let folders = host.path().into_iter().chain([folder]);
+        command.env("PATH", std::env::join_paths(folders).map_err(std::io::Error::other)?);
+    }
     if let Some(allowed) = allowed {
         command.env("GIT_ALLOW_PROTOCOL", allowed);
     }

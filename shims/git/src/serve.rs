@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vcache_shim::journal::{Event, Journal, Outcome};
-use vcache_shim::{Chain, exit};
+use vcache_shim::{Chain, OnMismatch, exit};
 use vcache_store::KeyLock;
 
 use crate::bare::{Bare, Unusable};
@@ -55,8 +55,12 @@ pub(crate) struct Server<'a> {
     pub(crate) state: State,
     pub(crate) view: View,
     pub(crate) bare: Option<Bare>,
-    /// The origin was asked for more than nothing.
+    /// The origin was asked for refs.
     asked: bool,
+    /// Objects have come from it.
+    fetched: bool,
+    /// Objects were given.
+    pub(crate) given: bool,
     bytes: u64,
 }
 
@@ -76,6 +80,8 @@ impl<'a> Server<'a> {
             view: View::default(),
             bare: None,
             asked: false,
+            fetched: false,
+            given: false,
             bytes: 0,
         }
     }
@@ -127,7 +133,9 @@ impl<'a> Server<'a> {
         }
         let known = self.mirror.load(COMPLETE);
         match known {
-            Some(seen) if !self.mirror.asks_first() => {
+            Some(seen)
+                if !self.mirror.asks_first() && (self.mirror.policy.offline || self.knows(&seen.state)) =>
+            {
                 if self.mirror.policy.offline
                     && self.mirror.policy.versioned
                     && self.is_named
@@ -142,6 +150,11 @@ impl<'a> Server<'a> {
             None if self.mirror.policy.offline => Err(self.offline()),
             known => self.ask(known),
         }
+    }
+
+    /// Whether a state has all refs that the user has named.
+    fn knows(&self, state: &State) -> bool {
+        !self.is_named || self.told.refs.iter().all(|name| state.knows(name))
     }
 
     /// Asks the origin for its refs.
@@ -198,19 +211,24 @@ impl<'a> Server<'a> {
                 pin.place
             ));
         }
-        match self.ensure(&[Want { id: pin.id.clone(), name }]) {
-            Err(Failure::Origin(why)) => {
-                let message = format!(
-                    "{}: pinned to {} ({}), which neither the cache nor the origin has: {}; correct the line, or remove it",
-                    self.mirror.key,
-                    pin.id,
-                    pin.place,
-                    short(&why)
-                );
-                Err(Failure::Refused(exit::PIN_VIOLATED, message))
-            }
-            other => other,
+        let why = match self.ensure(&[Want { id: pin.id.clone(), name }]) {
+            Err(Failure::Origin(why)) => why,
+            other => return other,
+        };
+        let (url, why) = (&self.mirror.key, short(&why));
+        let message = format!(
+            "{url}: pinned to {} ({}), which neither the cache nor the origin has: {why}",
+            pin.id, pin.place
+        );
+        if self.mirror.policy.on_mismatch == OnMismatch::Fail {
+            return Err(Failure::Refused(
+                exit::PIN_VIOLATED,
+                format!("{message}; correct the line, or remove it"),
+            ));
         }
+        self.mirror.messages.warn(format_args!("{message}; going on with what the origin has"));
+        self.view = view(&self.state, None, None);
+        Ok(())
     }
 
     /// Sees to it that these can be given.
@@ -267,12 +285,12 @@ impl<'a> Server<'a> {
 
     /// Fetches them from the origin, and keeps what came.
     fn fetch(&mut self, lane: &str, wants: &[Want]) -> Result<(), Failure> {
-        self.asked = true;
+        self.fetched = true;
         let known = self.mirror.load(lane).map(|seen| seen.state).unwrap_or_default();
         let of_cache = self.mirror.store().map(|store| Bare::of(store, &known));
         let (bare, packs) = match of_cache {
             Some(Ok(bare)) => (bare, known.packs),
-            _ => (Bare::empty()?, Vec::new()),
+            _ => (Bare::empty(self.mirror.store())?, Vec::new()),
         };
         let mut state = match lane {
             COMPLETE => State { packs, ..self.state.clone() },
@@ -351,7 +369,8 @@ impl<'a> Server<'a> {
         if self.is_local {
             return;
         }
-        let done = if self.asked { Outcome::Miss } else { Outcome::Hit };
+        let is_miss = if self.given { self.fetched } else { self.asked };
+        let done = if is_miss { Outcome::Miss } else { Outcome::Hit };
         let event = Event {
             url: Some(self.mirror.key.clone()),
             bytes: self.bytes,

@@ -79,6 +79,12 @@ impl State {
         names.find(|name| self.refs.contains_key(name))
     }
 
+    /// Whether a ref of this name, however much of it is typed, was seen.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        let prefixes = ["", "refs/", "refs/tags/", "refs/heads/"];
+        prefixes.iter().any(|prefix| self.refs.contains_key(&format!("{prefix}{name}")))
+    }
+
     /// The commit that a ref leads to.
     pub(crate) fn commit(&self, name: &str) -> Option<&str> {
         self.refs.get(&format!("{name}^{{}}")).or_else(|| self.refs.get(name)).map(String::as_str)
@@ -95,7 +101,8 @@ pub(crate) fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
 }
 
-fn is_ref(name: &str) -> bool {
+/// A ref's name that does no harm as a line of a file.
+pub(crate) fn is_ref(name: &str) -> bool {
     (name == HEAD || name.starts_with("refs/"))
         && !name.contains("..")
         && name.bytes().all(|b| b > b' ' && b != 0x7f)

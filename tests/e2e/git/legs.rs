@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use vcache_testkit::{Entry, Finished, GitOrigin, Kind, Need, Run, Sandbox, Tree, missing};
 
-use super::row::{Expect, Row};
+use super::row::{Expect, Row, Words};
 use super::state::{OBJECTS, State};
-use crate::split_words;
+use crate::{entries, split_words};
 
 /// Who runs a leg.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ pub fn check(rows: Vec<Row>) {
         let before = failures.len();
         bench.row(row, &mut failures);
         if failures.len() > before {
-            eprintln!("differs: {}", row.line);
+            eprintln!("differs: {row}");
         }
     }
     assert!(
@@ -77,7 +77,7 @@ impl Bench {
         }
         let none: &[String] = &[];
         let legs: &[(&str, Runner, bool, Option<&[String]>)] = match row.expect {
-            Expect::Live => {
+            Expect::Live | Expect::Passed(_) => {
                 &[("cold", Runner::Controlled, true, None), ("again", Runner::Controlled, true, None)]
             }
             Expect::Local => &[
@@ -97,11 +97,22 @@ impl Bench {
                 continue;
             }
             let effect = self.run(row, *runner, *up);
-            let found = differences(row, &real, &effect, *packs);
+            let mut found = differences(row, &real, &effect, *packs);
+            found.extend(self.unsaid(row));
             if !found.is_empty() {
                 failures.push(report(row, name, &real, &effect, &found));
             }
         }
+    }
+
+    /// The reason for which a row is left alone is to be counted.
+    fn unsaid(&self, row: &Row) -> Option<String> {
+        let Expect::Passed(reasons) = row.expect else { return None };
+        let log = entries(&self.sandbox);
+        let said = log.iter().filter(|entry| entry.outcome == "passthrough");
+        let mut said = said.filter_map(|entry| entry.reason.as_deref());
+        (!said.any(|reason| reasons.split('|').any(|one| one == reason)))
+            .then(|| format!("the reason {reasons} is not in the log: {log:?}"))
     }
 
     /// Prepares a row and runs it, to its end or to the first command that fails.
@@ -199,12 +210,19 @@ fn differences(row: &Row, real: &Effect, shim: &Effect, packs: Option<&[String]>
     differ("stdout", &text(&real.finished.stdout), &text(&shim.finished.stdout));
     let (expected, got) = (said(&real.finished), said(&shim.finished));
     let last = |lines: &[String]| lines.last().cloned().unwrap_or_default();
-    differ("the last line of stderr", &last(&expected), &last(&got));
-    if !row.last_line {
+    if row.words != Words::Any {
+        differ("the last line of stderr", &last(&expected), &last(&got));
+    }
+    if row.words == Words::All {
         differ("stderr, sorted,", &sorted(expected), &sorted(got));
     }
-    if let Some(packs) = packs {
-        differ("packs made at the origin", &packs.join(" "), &shim.packs.join(" "));
+    if let Some(packs) = packs.filter(|packs| *packs != shim.packs) {
+        let own = format!("{} (its own: {})", packs.join(" "), real.packs.join(" "));
+        differ("packs made at the origin", &own, &shim.packs.join(" "));
+    }
+    if real.finished.code != shim.finished.code {
+        // Whatever else differs follows from that.
+        return found;
     }
     let none = Vec::new();
     let folders: BTreeSet<_> = real.state.facts.keys().chain(shim.state.facts.keys()).collect();
@@ -250,7 +268,17 @@ fn said(finished: &Finished) -> Vec<String> {
     let text = finished.stderr_text().replace('\r', "\n");
     // Progress that takes long is shown to anyone.
     let own = |line: &&str| !line.trim().is_empty() && !line.starts_with("vcache: ") && !line.contains("% (");
-    text.lines().filter(own).map(str::to_owned).collect()
+    text.lines().filter(own).map(timeless).collect()
+}
+
+/// Without the time that curl has waited for a connection.
+fn timeless(line: &str) -> String {
+    match line.split_once(" after ") {
+        Some((before, after)) if after.contains(" ms: ") => {
+            format!("{before} after {}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn sorted(mut lines: Vec<String>) -> String {
@@ -266,7 +294,7 @@ fn indent(text: &str) -> String {
 fn report(row: &Row, name: &str, real: &Effect, shim: &Effect, found: &[String]) -> String {
     format!(
         "== {}\n   [{name}] ({:?})\n  - {}\n  real stderr:\n{}\n  shim's stderr:\n{}\n",
-        row.line,
+        row,
         row.expect,
         found.join("\n  - "),
         indent(&real.finished.stderr_text()),

@@ -3,6 +3,8 @@
 mod legs;
 mod row;
 mod state;
+mod world;
 
 pub use legs::check;
-pub use row::{Expect, Row, cached, live, local};
+pub use row::{Expect, Row, cached, live, local, passed};
+pub use world::World;

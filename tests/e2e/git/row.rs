@@ -3,6 +3,8 @@
 //! In words `{h}` and `{g}` stand for the origin over HTTP and over the git protocol, `{H}` for its `HOST:PORT` over HTTP, `{r}` for
 //! the folder of its repositories, `{w}` for the working folder, and `{id:REPOSITORY:REVISION}` for a commit.
 
+use std::fmt;
+
 /// What the shim makes of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expect {
@@ -10,11 +12,22 @@ pub enum Expect {
     Cached,
     /// Asks the origin each time, as the real git does: what is not there cannot be kept.
     Live,
+    /// Left to the real git, with one of these counted reasons (`a|b`).
+    Passed(&'static str),
     /// Needs no network and gets no cache: the same at any time.
     Local,
 }
 
-/// One row. Built by [`cached`], [`live`] or [`local`], then refined.
+/// What of standard error is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Words {
+    /// All lines, in any order.
+    All,
+    Last,
+    Any,
+}
+
+/// One row. Built by [`cached`], [`live`], [`passed`] or [`local`], then refined.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub(super) line: &'static str,
@@ -22,7 +35,7 @@ pub struct Row {
     pub(super) before: Vec<&'static str>,
     pub(super) env: Vec<(&'static str, &'static str)>,
     pub(super) packs: Option<Vec<&'static str>>,
-    pub(super) last_line: bool,
+    pub(super) words: Words,
     pub(super) same_objects: bool,
     pub(super) ignored: Vec<&'static str>,
 }
@@ -37,9 +50,22 @@ pub fn live(line: &'static str) -> Row {
     Row::new(line, Expect::Live)
 }
 
+/// A row that is left to the real git for one of `reasons` (`a|b`).
+pub fn passed(reasons: &'static str, line: &'static str) -> Row {
+    Row::new(line, Expect::Passed(reasons))
+}
+
 /// A row that is none of the cache's business.
 pub fn local(line: &'static str) -> Row {
     Row::new(line, Expect::Local)
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env = self.env.iter().map(|(name, value)| format!("{name}={value} "));
+        write!(out, "{}{}", env.collect::<String>(), self.line)?;
+        self.before.iter().try_for_each(|line| write!(out, "  [before: {line}]"))
+    }
 }
 
 impl Row {
@@ -50,7 +76,7 @@ impl Row {
             before: Vec::new(),
             env: Vec::new(),
             packs: None,
-            last_line: false,
+            words: Words::All,
             same_objects: true,
             ignored: Vec::new(),
         }
@@ -80,9 +106,15 @@ impl Row {
         self
     }
 
-    /// Compares of standard error the last line alone: the rest tells how objects came.
+    /// Compares of standard error the last line alone.
     pub fn last_line(mut self) -> Row {
-        self.last_line = true;
+        self.words = Words::Last;
+        self
+    }
+
+    /// Does not compare standard error, which tells how objects came.
+    pub fn any_words(mut self) -> Row {
+        self.words = Words::Any;
         self
     }
 

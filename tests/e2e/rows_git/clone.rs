@@ -1,6 +1,6 @@
 //! clone: addresses, branches, how much of the history.
 
-use vcache_tests::git::{Row, cached, live};
+use vcache_tests::git::{Row, cached, live, passed};
 
 pub(crate) fn rows() -> Vec<Row> {
     [addresses(), branches(), parts(), partial()].concat()
@@ -18,16 +18,17 @@ fn addresses() -> Vec<Row> {
         cached("git clone {g}/plain"),
         cached("git clone {h}/other%20name.git"),
         cached("git clone '{g}/other name.git' a"),
-        cached("git clone {h}/redirect/plain.git a"),
-        cached("git clone http://user:pw@{H}/private/plain.git a"),
-        cached("git clone http://user:pw@{H}/plain.git a"),
-        cached("git clone {h}/empty.git a"),
-        cached("git clone {h}/unborn.git a"),
-        cached("git clone -b there {h}/unborn.git a"),
+        cached("git clone {h}/redirect/plain.git a").any_words(),
+        passed("git-credentials", "git clone http://user:pw@{H}/private/plain.git a"),
+        passed("git-credentials", "git clone http://user:pw@{H}/plain.git a"),
+        live("git clone {h}/empty.git a"),
+        live("git clone {h}/unborn.git a"),
+        live("git clone -b there {h}/unborn.git a"),
         cached("git clone {h}/big.git a"),
         cached("git clone {g}/big.git a"),
         cached("git clone {h}/plain.git a && git clone {h}/plain b"),
-        cached("git clone --depth 1 {h}/plain.git a && git clone {h}/plain.git b"),
+        cached("git clone --depth 1 {h}/plain.git a && git clone {h}/plain.git b")
+            .packs(&["plain.git", "plain.git"]),
         cached("git clone {h}/plain.git a && git clone --depth 2 -b feature/one {h}/plain.git b"),
         cached("git clone {h}/plain.git a && git -C a fetch"),
         cached("git clone {h}/plain.git a && git -C a fetch --all --prune --tags && git -C a status"),
@@ -48,7 +49,7 @@ fn branches() -> Vec<Row> {
         cached("git clone --single-branch -b feature/one {h}/plain.git a"),
         cached("git clone --single-branch --branch v1.0 {h}/plain.git a"),
         cached("git clone --no-single-branch {h}/plain.git a"),
-        cached("git clone --no-tags {h}/plain.git a"),
+        cached("git clone --no-tags {h}/plain.git a").more_objects(),
         cached("git clone --no-tags --single-branch -b release-1.0 {h}/plain.git a"),
     ]
 }
@@ -66,9 +67,12 @@ fn parts() -> Vec<Row> {
         cached("git clone --shallow-since=2020-01-05 {h}/plain.git a"),
         cached("git clone --shallow-exclude=v1.0 {h}/plain.git a"),
         cached("git clone --shallow-exclude=v1.0 {g}/plain.git a"),
-        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --unshallow"),
-        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --depth 3"),
-        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --deepen=1"),
+        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --unshallow")
+            .packs(&["plain.git", "plain.git"]),
+        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --depth 3")
+            .packs(&["plain.git", "plain.git"]),
+        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --deepen=1")
+            .packs(&["plain.git", "plain.git"]),
         cached("git clone --reject-shallow {h}/plain.git a"),
     ]
 }

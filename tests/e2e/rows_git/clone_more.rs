@@ -1,6 +1,6 @@
 //! clone: where to, with what configuration, and how git itself is told.
 
-use vcache_tests::git::{Row, cached};
+use vcache_tests::git::{Row, cached, passed};
 
 pub(crate) fn rows() -> Vec<Row> {
     [targets(), settings(), references(), global(), aliases()].concat()
@@ -38,11 +38,11 @@ fn settings() -> Vec<Row> {
         cached("git clone -c core.autocrlf=true -c user.name='a b' {h}/plain.git a"),
         cached("git clone --config remote.origin.fetch=+refs/tags/*:refs/other/* {h}/plain.git a"),
         cached("git clone -q {h}/plain.git a"),
-        cached("git clone -v {h}/plain.git a").last_line(),
-        cached("git clone --progress {h}/plain.git a").last_line(),
+        cached("git clone -v {h}/plain.git a").any_words(),
+        cached("git clone --progress {h}/plain.git a").any_words(),
         cached("git clone -j 4 --ipv4 --no-hardlinks --no-local {h}/plain.git a"),
-        cached("git clone --server-option=x {h}/plain.git a"),
-        cached("git clone --upload-pack=/nowhere {h}/plain.git a"),
+        passed("git-server-option", "git clone --server-option=x {h}/plain.git a"),
+        passed("git-server-option", "git clone --upload-pack=/nowhere {h}/plain.git a"),
         cached("git clone --dep 1 --single {h}/plain.git a"),
         cached("git clone -qnb v1.0 {h}/plain.git a"),
         cached("git clone {h}/plain.git a").env("GIT_PROTOCOL_FROM_USER", "0"),
@@ -72,7 +72,10 @@ fn global() -> Vec<Row> {
         cached("git -c core.autocrlf=input -c clone.rejectShallow=true clone {h}/plain.git a"),
         cached("git -c protocol.version=0 clone {h}/plain.git a"),
         cached("git -c protocol.version=1 clone --depth 1 {g}/plain.git a"),
-        cached("git -c protocol.allow=never -c protocol.http.allow=always clone {h}/plain.git a"),
+        passed(
+            "git-protocol",
+            "git -c protocol.allow=never -c protocol.http.allow=always clone {h}/plain.git a",
+        ),
         cached("git -c transfer.fsckObjects=true clone {h}/plain.git a"),
         cached("git -c fetch.unpackLimit=1 clone {h}/plain.git a"),
         cached("git --git-dir=gd clone {h}/plain.git a"),
@@ -95,7 +98,8 @@ fn aliases() -> Vec<Row> {
         cached("git cl {h}/plain.git a")
             .before("git config --global alias.cl '-c core.autocrlf=true clone -q'"),
         cached("git cl a").before("git config --global alias.cl 'clone --depth 1 {h}/plain.git'"),
-        cached("git cl {h}/plain.git a").before("git config --global alias.cl '!git clone --depth 1'"),
+        passed("git-shell-alias", "git cl {h}/plain.git a")
+            .before("git config --global alias.cl '!git clone --depth 1'"),
         cached("git two {h}/plain.git a")
             .before("git config --global alias.one 'clone -q'")
             .before("git config --global alias.two 'one -n'"),

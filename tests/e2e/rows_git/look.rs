@@ -1,6 +1,6 @@
-//! ls-remote, and archive --remote.
+//! ls-remote; and archive --remote, which asks a service of the server that only the server has.
 
-use vcache_tests::git::{Row, cached, local};
+use vcache_tests::git::{Row, cached, live, local, passed};
 
 const WHOLE: &str = "git clone -q {h}/plain.git a";
 
@@ -27,10 +27,10 @@ fn anywhere() -> Vec<Row> {
         list("git ls-remote --sort=-version:refname --tags {h}/plain.git"),
         list("git ls-remote --exit-code {h}/plain.git nothing"),
         list("git ls-remote -q {h}/plain.git"),
-        list("git ls-remote {h}/empty.git"),
-        list("git ls-remote --symref {h}/unborn.git"),
+        live("git ls-remote {h}/empty.git"),
+        live("git ls-remote --symref {h}/unborn.git"),
         list("git -c protocol.version=0 ls-remote --symref {h}/plain.git"),
-        list("git ls-remote http://user:pw@{H}/private/plain.git"),
+        passed("git-credentials", "git ls-remote http://user:pw@{H}/private/plain.git"),
         list("git ls-remote {h}/plain.git && git ls-remote --heads {h}/plain.git"),
         cached("git ls-remote {h}/plain.git && git clone {h}/plain.git a"),
         local("git ls-remote --get-url {h}/plain.git"),
@@ -48,9 +48,9 @@ fn within() -> Vec<Row> {
 
 fn archives() -> Vec<Row> {
     vec![
-        cached("git archive --remote={g}/plain.git v1.0").packs(&["plain.git"]),
-        cached("git archive --remote={g}/plain.git --format=zip -o x.zip main").packs(&["plain.git"]),
-        cached("git archive --remote {g}/plain.git --prefix=p/ --format=tar main:dir").packs(&["plain.git"]),
+        live("git archive --remote={g}/plain.git v1.0"),
+        live("git archive --remote={g}/plain.git --format=zip -o x.zip main"),
+        live("git archive --remote {g}/plain.git --prefix=p/ --format=tar v1.0 dir"),
         local("git -C a archive HEAD").before(WHOLE),
     ]
 }

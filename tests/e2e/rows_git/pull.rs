@@ -1,6 +1,6 @@
 //! pull, remote update, remote add -f.
 
-use vcache_tests::git::{Row, cached, live};
+use vcache_tests::git::{Row, cached, passed};
 
 const PART: &str = "git clone -q --no-tags --single-branch -b release-1.0 {h}/plain.git a";
 const RENAME: &str = "git -C a branch -m main";
@@ -40,7 +40,7 @@ fn updates() -> Vec<Row> {
     let other = |line| behind(line).before("git -C a remote add other {h}/sub.git");
     vec![
         behind("git -C a remote update"),
-        behind("git -C a remote -v update"),
+        behind("git -C a remote -v update").any_words(),
         behind("git -C a remote update --prune").before("git -C a update-ref refs/remotes/origin/stale HEAD"),
         behind("git -C a remote update -p origin"),
         other("git -C a remote update"),
@@ -53,14 +53,14 @@ fn updates() -> Vec<Row> {
 fn additions() -> Vec<Row> {
     let init = "git init -q a";
     vec![
-        cached("git -C a remote add -f new {h}/plain.git").before(init),
-        cached("git -C a remote add -f --tags -t main -m main new {h}/plain.git").before(init),
-        cached("git -C a remote add -f --mirror=fetch new {g}/sub.git").before(init),
-        // These ask the origin too, but are not for the cache.
-        live("git -C a remote show origin").before("git clone -q {h}/plain.git a"),
-        live("git -C a remote prune origin")
+        passed("git-remote-add", "git -C a remote add -f new {h}/plain.git").before(init),
+        passed("git-remote-add", "git -C a remote add -f --tags -t main -m main new {h}/plain.git")
+            .before(init),
+        passed("git-remote-add", "git -C a remote add -f --mirror=fetch new {g}/sub.git").before(init),
+        cached("git -C a remote show origin").before("git clone -q {h}/plain.git a").packs(&[]),
+        cached("git -C a remote prune origin")
             .before("git clone -q {h}/plain.git a")
             .before("git -C a update-ref refs/remotes/origin/stale HEAD"),
-        live("git -C a remote set-head origin -a").before("git clone -q {h}/plain.git a"),
+        cached("git -C a remote set-head origin -a").before("git clone -q {h}/plain.git a").packs(&[]),
     ]
 }

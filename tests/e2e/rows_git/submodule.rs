@@ -12,13 +12,20 @@ pub(crate) fn rows() -> Vec<Row> {
 fn clones() -> Vec<Row> {
     vec![
         cached("git clone --recurse-submodules {h}/deep.git a"),
-        cached("git clone --recursive {g}/deep.git a"),
+        // What the absolute URL leads to comes over HTTP.
+        cached("git clone --recursive {g}/deep.git a").packs(&[
+            "deep.git",
+            "sub.git",
+            "sub.git",
+            "subsub.git",
+            "subsub.git",
+        ]),
         cached("git clone --recurse-submodules -j 4 {h}/deep.git a"),
         cached("git clone --recurse-submodules=absolute {h}/deep.git a"),
         cached("git clone --recurse-submodules --shallow-submodules {h}/deep.git a"),
         cached("git clone --recurse-submodules --depth 1 {h}/deep.git a"),
         cached("git clone --recurse-submodules --remote-submodules {h}/deep.git a"),
-        cached("git clone --recurse-submodules -b lost {h}/deep.git a").packs(&LOST),
+        cached("git clone --recurse-submodules -b lost {h}/deep.git a").packs(&LOST).more_objects(),
         cached("git clone {h}/deep.git a").before("git config --global submodule.recurse true"),
         cached("git clone -q {h}/deep.git a && git -C a submodule update -q --init --recursive"),
         cached("git -C x clone --recurse-submodules {h}/sub.git 'a b'").before("mkdir x"),

@@ -11,16 +11,17 @@ pub(crate) fn rows() -> Vec<Row> {
 fn not_there() -> Vec<Row> {
     vec![
         live("git clone {h}/nothing.git a"),
-        live("git clone {g}/nothing.git a"),
+        live("git clone {g}/nothing.git a").last_line(),
         live("git clone http://127.0.0.1:1/nothing.git a"),
-        live("git clone git://127.0.0.1:1/nothing.git a"),
+        live("git clone git://127.0.0.1:1/nothing.git a").last_line(),
         live("git ls-remote {h}/nothing.git"),
         live("git -C a fetch {h}/nothing.git").before("git init -q a"),
         live("git -C a fetch origin")
             .before("git init -q a")
-            .before("git -C a remote add origin {g}/nothing.git"),
+            .before("git -C a remote add origin {g}/nothing.git")
+            .last_line(),
         live("git -C a submodule add {h}/nothing.git s").before("git init -q a"),
-        live("git archive --remote={g}/nothing.git HEAD"),
+        live("git archive --remote={g}/nothing.git HEAD").last_line(),
         live("git clone nothing a"),
         live("git clone file:///nothing a"),
         live("git -C a fetch {h}/plain.git 1111111111111111111111111111111111111111").before("git init -q a"),
@@ -42,10 +43,10 @@ fn refused() -> Vec<Row> {
 fn mistaken() -> Vec<Row> {
     vec![
         cached("git clone -b nothing {h}/plain.git a").packs(&[]),
-        cached("git clone -b main {h}/empty.git a"),
+        live("git clone -b main {h}/empty.git a"),
         cached("git -C a fetch origin nothing").before(WHOLE).packs(&[]),
         cached("git -C a pull origin nothing").before(WHOLE).packs(&[]),
-        cached("git clone --shallow-exclude=nothing {h}/plain.git a").packs(&["plain.git"]),
+        live("git clone --shallow-exclude=nothing {h}/plain.git a").last_line(),
         local("git clone {h}/plain.git a").before("git init -q a"),
         local("git clone {h}/plain.git a").before("touch a"),
         local("git clone --nothing {h}/plain.git a"),
@@ -73,6 +74,5 @@ fn dangerous() -> Vec<Row> {
         local("git clone -u 'touch pwned' -- --upload-pack=x a"),
         local("git clone vcache::{h}/plain.git a").last_line(),
         local("git clone vcache://{H}/plain.git a").last_line(),
-        local("git clone -c remote.origin.vcs=nothing {h}/plain.git a"),
     ]
 }

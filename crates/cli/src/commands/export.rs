@@ -10,6 +10,7 @@ use serde::Serialize;
 use vcache_archive::{Destination, Manifest, Selection, log};
 use vcache_store::Store;
 
+use crate::commands::bundles;
 use crate::context::Context;
 use crate::progress::Progress;
 use crate::selection::Wanted;
@@ -19,16 +20,19 @@ use crate::{files, output, units};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: vcache export -o all.vcache\n         \
                   vcache export --mark before; ./build.sh; vcache export --delta before -o added.vcache\n         \
-                  vcache export --image sonic-slave --since 7d | ssh host vcache import -\n\n\
+                  vcache export --image sonic-slave --since 7d | ssh host vcache import -\n         \
+                  vcache export --git https://github.com/sonic-net/sonic-swss.git -o .\n\n\
                   Options that restrict combine: what is exported meets all of them.\n\
                   --log is for builds of which only the log comes out. BuildKit keeps 2 MiB of a step's output; more needs\n\
                   BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1 in the builder's environment.")]
 pub(crate) struct Export {
-    /// The archive; `-` is standard output
+    /// The archive; `-` is standard output. With --git also a folder: there it is URL-COMMIT.tgz, with `_` for what no file name should have
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
     wanted: Wanted,
+    #[command(flatten)]
+    repository: bundles::OfRepository,
     /// Write a marker of what is there now, for a later --delta, and nothing else
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "delta", "since", "kind", "versions", "image", "calls", "log"])]
     mark: Option<PathBuf>,
@@ -68,6 +72,9 @@ struct Content {
 
 impl Export {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        if let Some(url) = &self.repository.url {
+            return bundles::export(context, url, &self.repository, &self.output, self.json);
+        }
         if let Some(mark) = &self.mark {
             let store = context.store_or_empty()?;
             let file = context.host.cwd().join(mark);
@@ -162,7 +169,7 @@ impl Export {
 }
 
 /// Writes a file that has its name when it is complete.
-fn to_file(
+pub(super) fn to_file(
     path: &Path,
     pack: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, vcache_archive::Error>,
 ) -> Result<u64> {
@@ -173,7 +180,7 @@ fn to_file(
     Ok(written)
 }
 
-fn to_stdout_alone(
+pub(super) fn to_stdout_alone(
     pack: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, vcache_archive::Error>,
 ) -> Result<u64> {
     let mut out = BufWriter::with_capacity(1 << 20, files::raw_stdout()?);

@@ -65,19 +65,24 @@ struct Removed {
 
 impl Gc {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let store = context.store()?;
         let mut keep = Vec::new();
         for folder in &self.keep_versions {
-            let pins = pinned::pins(&context.host.cwd().join(folder))?;
+            let pins = pinned::pins(&context.host.cwd().join(folder), store.as_ref())?;
             keep.extend(pins.into_iter().map(|(_, digest)| digest));
         }
         let options =
             Options { max_size: self.max_size, older_than: self.older_than, dry_run: self.dry_run, keep };
-        let report = match context.store()? {
+        let mut report = match &store {
             Some(store) => {
-                gc::run(&store, &options).context("the cache can't be walked; try: vcache doctor")?
+                gc::run(store, &options).context("the cache can't be walked; try: vcache doctor")?
             }
             None => Report::default(),
         };
+        // Of a repository of which a pack has gone nothing can be served.
+        if let Some(store) = store.filter(|_| !self.dry_run) {
+            report.records_removed += vcache_git::forget_incomplete(&store);
+        }
         let facts = Facts::of(&report, self.dry_run);
         let now = units::now().as_secs();
         output::facts(self.json, &facts, |facts| render(facts, now))?;

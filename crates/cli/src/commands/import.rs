@@ -1,6 +1,7 @@
-//! `vcache import`: an archive into the cache, all of it or nothing; from a log what arrived whole.
+//! `vcache import`: an archive into the cache, all of it or nothing; from a log what arrived whole. Archives of repositories are known by how
+//! they begin (`bundles`).
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use vcache_archive::{Options, Report, log};
 use vcache_shim::journal::Event;
 use vcache_store::Store;
 
+use crate::commands::bundles;
 use crate::context::Context;
 use crate::progress::Progress;
 use crate::{files, output, units};
@@ -17,6 +19,7 @@ use crate::{files, output, units};
 /// Take an archive into the cache
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: vcache import added.vcache\n         \
+                  vcache import https___github.com_sonic-net_sonic-swss.git-COMMIT.tgz\n         \
                   docker build --progress plain . 2>&1 | tee build.log; vcache import --log build.log\n\n\
                   Everything is checked before anything is taken: an import that fails leaves the cache as it was.\n\
                   With --log what arrived whole is kept, and what did not is named; exit status 1.\n\
@@ -72,11 +75,24 @@ impl Import {
         let stdin = self.file == Path::new("-");
         let path = if stdin { self.file.clone() } else { context.host.cwd().join(&self.file) };
         let name = if stdin { "standard input".to_owned() } else { path.display().to_string() };
-        let input = files::input(&path)?;
+        let mut input = files::input(&path)?;
         let store = match self.dry_run {
             true => context.store_or_empty()?,
             false => context.store_to_fill()?,
         };
+        let mut begin = Vec::new();
+        if !self.log {
+            let read = (&mut input).take(4).read_to_end(&mut begin);
+            read.with_context(|| format!("{name}: can't be read"))?;
+        }
+        let is_of_git = vcache_git::is_archive(&begin);
+        let mut input = Cursor::new(begin).chain(input);
+        if is_of_git {
+            if self.image.is_some() {
+                bail!("{name}: it has repositories and no calls, so --image says nothing");
+            }
+            return bundles::import(context, &store, &name, &mut input, self.dry_run, self.json);
+        }
         let facts = if self.log {
             let report =
                 self.take_log(&store, input).with_context(|| format!("{name}: the import was ended"))?;

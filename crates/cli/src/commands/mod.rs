@@ -1,5 +1,7 @@
 //! One file for each command: its options, the facts that it gathers, and how people see them.
 
+pub(crate) mod bundles;
+pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -11,6 +13,7 @@ pub(crate) mod hooks;
 pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod ls;
+pub(crate) mod prefetch;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod stats;

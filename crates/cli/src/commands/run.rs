@@ -37,8 +37,10 @@ const LOG: &str = "VCACHE_BUILD_LOG";
 impl Run {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let lock = files::make_folder(&context.host.cwd().join(&self.project.versions))?;
-        for file in files::version_files(&lock)? {
-            files::read(&file).context("its pins can't be read, so none would hold")?;
+        for kind in ["web", "git"] {
+            for file in files::version_files(&lock, kind)? {
+                files::read(&file).context("its pins can't be read, so none would hold")?;
+            }
         }
         let mut around = Surroundings::new(context, &self.project, &lock)?;
         if vcache_shim::settings::hook_skipped(&context.settings) {

@@ -1,4 +1,4 @@
-//! `vcache verify`: every blob against its name, every record against its blob. It reports; `--repair` also mends.
+//! `vcache verify`: every blob against its name, every record against its blob, every repository against its packs. It reports; `--repair` also mends.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
+use vcache_git::Examined;
 use vcache_shim::Chain;
 use vcache_store::tier::{self, Held};
 use vcache_store::verify::{self, Progress as Step, Report};
@@ -20,7 +21,7 @@ use crate::{output, units};
 #[command(after_help = "Example: vcache verify\n         vcache verify --repair\n\n\
                   Exit status: 1 when something is wrong (with --repair: and could not be mended).")]
 pub(crate) struct Verify {
-    /// Move corrupt blobs to quarantine/, and remove records and aliases that lead nowhere
+    /// Move corrupt blobs to quarantine/, and remove records and aliases that lead nowhere, and states of damaged repositories
     #[arg(long)]
     repair: bool,
     /// Check what the second tiers hold of it too: all of it is fetched (with --repair: and replaced where it is wrong)
@@ -40,11 +41,25 @@ struct Facts {
     /// Files in the cache's folders that are not ours; they are left alone and are no fault.
     foreign: Vec<PathBuf>,
     failed: Vec<String>,
+    /// States of repositories that were looked at.
+    repositories: usize,
+    damaged: Vec<Damaged>,
+    /// Why repositories were not put together and looked at as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchecked: Option<String>,
     repaired: usize,
     /// What the second tiers hold of the cache's content; none where they were not asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tiers: Vec<OfTier>,
     sound: bool,
+}
+
+/// A repository that is not whole.
+#[derive(Serialize)]
+struct Damaged {
+    url: String,
+    record: PathBuf,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -80,12 +95,18 @@ impl Verify {
             None => Report::default(),
         };
         let mut facts = Facts::of(&report);
+        if let Some(store) = &store {
+            let mut progress = Progress::new();
+            let mut show =
+                |done, total| progress.show(|| format!("verifying: {done} of {total} repositories"));
+            facts.add(vcache_git::examine(&context.host, store, self.repair, &mut show), self.repair);
+        }
         if let Some(store) = store.filter(|_| self.tiers) {
             facts.tiers =
                 store.tiers().iter().map(|tier| in_tier(&store, tier.as_ref(), self.repair)).collect();
         }
         let tiers_mended = facts.tiers.iter().all(|of| of.failed.is_empty() && of.repaired == of.wrong.len());
-        let mended = self.repair && report.failed.is_empty() && tiers_mended;
+        let mended = self.repair && facts.failed.is_empty() && tiers_mended;
         facts.sound &= facts.tiers.iter().all(|of| of.failed.is_empty() && of.wrong.is_empty());
         output::facts(self.json, &facts, |facts| render(facts, self.repair))?;
         Ok(if facts.sound || mended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -106,9 +127,25 @@ impl Facts {
             dangling: report.dangling_records.iter().chain(&report.dangling_pointers).cloned().collect(),
             foreign: report.foreign.clone(),
             failed: report.failed.iter().map(|e| Chain(e).to_string()).collect(),
+            repositories: 0,
+            damaged: Vec::new(),
+            unchecked: None,
             repaired: report.repaired,
             tiers: Vec::new(),
             sound: report.is_clean(),
+        }
+    }
+
+    fn add(&mut self, examined: Examined, repair: bool) {
+        self.repositories = examined.states;
+        self.unchecked = examined.skipped;
+        self.sound &= examined.faults.is_empty();
+        for fault in examined.faults {
+            self.repaired += usize::from(fault.repaired);
+            if repair && !fault.repaired {
+                self.failed.push(format!("{}: can't be removed", fault.record.display()));
+            }
+            self.damaged.push(Damaged { url: fault.url, record: fault.record, why: fault.why });
         }
     }
 }
@@ -146,6 +183,13 @@ fn render(facts: &Facts, repair: bool) -> String {
         line("corrupt", &format!("{} is sha256:{}", blob.path.display(), blob.found_sha256));
     }
     facts.dangling.iter().for_each(|path| line("leads nowhere", &path.display().to_string()));
+    facts.damaged.iter().for_each(|of| line("damaged repository", &format!("{}: {}", of.url, of.why)));
+    if let Some(why) = &facts.unchecked {
+        line(
+            "not looked at as a whole",
+            &format!("{} ({why})", units::count(facts.repositories as u64, "repository")),
+        );
+    }
     facts.foreign.iter().for_each(|path| line("not ours, left alone", &path.display().to_string()));
     facts.failed.iter().for_each(|what| line("failed", what));
     for of in &facts.tiers {
@@ -156,7 +200,8 @@ fn render(facts: &Facts, repair: bool) -> String {
     }
     let in_tiers: usize = facts.tiers.iter().map(|of| of.wrong.len() + of.failed.len()).sum();
     let repaired = facts.repaired + facts.tiers.iter().map(|of| of.repaired).sum::<usize>();
-    let wrong = facts.corrupt.len() + facts.dangling.len() + facts.failed.len() + in_tiers;
+    let wrong =
+        facts.corrupt.len() + facts.dangling.len() + facts.damaged.len() + facts.failed.len() + in_tiers;
     let end = match (wrong, repair) {
         (0, _) => "all sound".to_owned(),
         (_, true) => format!("{}, {} mended", units::count(wrong as u64, "fault"), repaired),

@@ -37,7 +37,7 @@ fn held(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Every file of a cache, without the stamp of the sweep.
-fn files(dir: &Path) -> Vec<String> {
+pub(crate) fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -185,7 +185,7 @@ fn selections_restrict_and_combine() {
         (["--image", "none"], "recorded are: base, slave"),
         (["--versions", "none"], "none: can't be read"),
         (["--since", "soon"], "2024-02-29"),
-        (["--kind", "git"], "the kinds are: web"),
+        (["--kind", "deb"], "the kinds are: web"),
         (["--delta", "none"], "none: can't be read"),
     ] {
         let done = sandbox.vcache(&[&["export", "-o", "x"], &args[..]].concat());

@@ -5,8 +5,10 @@
     reason = "tests make files and start the command"
 )]
 
+mod bundles;
 mod exchange;
 mod facts;
+mod git;
 mod images;
 mod run;
 mod sandbox;

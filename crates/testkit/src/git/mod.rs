@@ -148,6 +148,16 @@ impl GitOrigin {
         git.id(branch)
     }
 
+    /// Makes a repository (`x.git`) whose `.gitmodules` is this text, with a commit of `plain.git` as the submodule at `path`.
+    pub fn with_submodule(&self, repository: &str, path: &str, gitmodules: &str) {
+        let commit = self.id("plain.git", "main");
+        let git = repos::bare(&self.root(), repository);
+        let mut stream = Stream::default();
+        let items = [Item::File(".gitmodules", gitmodules), Item::Submodule(path, &commit)];
+        stream.commit("main", "with a submodule", &[], &items);
+        git.import(&stream);
+    }
+
     /// What the servers complained of, for messages.
     pub fn complaints(&self) -> String {
         ["errors", "daemon.log"]

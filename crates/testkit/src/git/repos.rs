@@ -35,7 +35,8 @@ pub(super) fn make(root: &Path, http: &str) {
     moved(&bare(root, "moved.git"));
 }
 
-fn bare(root: &Path, name: &str) -> Git {
+/// An empty one.
+pub(super) fn bare(root: &Path, name: &str) -> Git {
     let path = root.join(name);
     Git::here(root).run(&["init", "-q", "--bare", "--template=", "-b", "main", name]);
     Git::here(&path)

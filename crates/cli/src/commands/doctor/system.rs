@@ -80,7 +80,7 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     let (mut read, mut pins) = (0, 0);
     let advice = "correct the line, or remove it so that it is recorded anew";
     for folder in folders {
-        let found = files::version_files(folder).unwrap_or_else(|error| {
+        let found = files::version_files(folder, "web").unwrap_or_else(|error| {
             checks.push(unreadable(&error));
             Vec::new()
         });

@@ -1,0 +1,104 @@
+//! `vcache check`: whether all that version files pin is in the cache, so that a build needs no network for it.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::commands::prefetch::Trouble;
+use crate::context::Context;
+use crate::pinned::Chosen;
+use crate::progress::Progress;
+use crate::{output, units};
+
+/// Prove that what version files pin is in the cache
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: vcache check vcache-versions\n         \
+                  vcache check --only git --submodules files/build/versions\n\n\
+                  Of versions-git: the pinned commit is in the packs of the repository, and the packs are what their digests say.\n\
+                  No network is touched; second tiers are not asked.\n\n\
+                  Exit status: 1 when something is missing.")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// The submodules of pinned commits must be there, too
+    #[arg(long)]
+    submodules: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize, Default)]
+struct Facts {
+    pins: usize,
+    /// Pins whose commit is there.
+    held: usize,
+    missing: Vec<Trouble>,
+    /// What no cache has: repositories of this machine, and those with a remote helper of their own.
+    left: Vec<Trouble>,
+}
+
+impl Check {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
+        let commits = self.chosen.commits(context)?;
+        context.store()?;
+        // A blank is an address of none.
+        let context = context.with("SONIC_VERSION_CACHE_METHOD", "cache").with("VCACHE_REMOTE", " ");
+        let mut facts = Facts { pins: commits.len(), ..Facts::default() };
+        let mut progress = Progress::new();
+        for (at, commit) in commits.iter().enumerate() {
+            progress.show(|| format!("checking: {at} of {} pins", commits.len()));
+            let (host, settings) = (&context.host, &context.settings);
+            let trouble = |error| Trouble::of(commit, error);
+            match vcache_git::held(host, settings, &commit.url, &commit.id, self.submodules) {
+                Ok(filled) => {
+                    facts.held += 1;
+                    facts.missing.extend(filled.failed.into_iter().map(trouble));
+                    facts.left.extend(filled.left.into_iter().map(trouble));
+                }
+                Err(error) if error.is_left => facts.left.push(trouble(error)),
+                Err(error) => facts.missing.push(trouble(error)),
+            }
+        }
+        drop(progress);
+        output::facts(self.json, &facts, render)?;
+        Ok(if facts.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn render(facts: &Facts) -> String {
+    let lines = |what: &str, troubles: &[Trouble]| -> String {
+        troubles.iter().map(|trouble| trouble.line(what)).collect()
+    };
+    let text = lines("left alone", &facts.left) + &lines("missing", &facts.missing);
+    let end = match facts.missing.len() {
+        0 => "nothing is missing".to_owned(),
+        missing => format!("{missing} missing; to fetch what is: vcache prefetch"),
+    };
+    format!("{text}{}, {} there: {end}\n", units::count(facts.pins as u64, "pin"), facts.held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_what_to_do() {
+        let mut facts = Facts { pins: 1, held: 1, ..Facts::default() };
+        assert_eq!(render(&facts), "1 pin, 1 there: nothing is missing\n");
+        facts.missing.push(Trouble {
+            url: "https://h/a".into(),
+            commit: "ab".into(),
+            place: "f:1".into(),
+            submodule: None,
+            why: "not in the cache".into(),
+        });
+        facts.held = 0;
+        assert_eq!(
+            render(&facts),
+            "missing: https://h/a (ab, f:1): not in the cache\n\
+             1 pin, 0 there: 1 missing; to fetch what is: vcache prefetch\n"
+        );
+    }
+}
