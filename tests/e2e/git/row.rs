@@ -99,8 +99,8 @@ impl Row {
         self
     }
 
-    /// The packs that the origin makes for a cold cache, where they are others than one for each repository that the real git
-    /// gets objects from.
+    /// The packs that the origin makes at most for a cold cache, where they are others than one for each repository that the real
+    /// git gets objects from.
     pub fn packs(mut self, repositories: &[&'static str]) -> Row {
         self.packs = Some(repositories.to_vec());
         self

@@ -2,6 +2,9 @@
 
 use vcache_tests::git::{Row, cached, live, passed};
 
+/// The tags of commits on the way come by themselves.
+const TAGS_TOO: [&str; 2] = ["plain.git", "plain.git"];
+
 pub(crate) fn rows() -> Vec<Row> {
     [addresses(), branches(), parts(), partial()].concat()
 }
@@ -57,20 +60,23 @@ fn branches() -> Vec<Row> {
 fn parts() -> Vec<Row> {
     vec![
         cached("git clone --depth 1 {h}/plain.git a"),
-        cached("git clone --depth=3 {h}/plain.git a"),
+        cached("git clone --depth=3 {h}/plain.git a").packs(&TAGS_TOO),
         cached("git clone --depth 1 {g}/plain.git a"),
-        cached("git clone --depth 1 -b v1.0 {h}/plain.git a"),
+        cached("git clone --depth 1 -b v1.0 {h}/plain.git a").packs(&TAGS_TOO),
         cached("git clone --depth 1 -b feature/one {h}/plain.git a"),
         cached("git clone --depth 1 --no-single-branch {h}/plain.git a"),
-        cached("git clone --depth 100 {h}/plain.git a"),
+        cached("git clone --depth 100 {h}/plain.git a").packs(&TAGS_TOO),
         cached("git clone --depth 1 {h}/big.git a"),
         cached("git clone --shallow-since=2020-01-05 {h}/plain.git a"),
         cached("git clone --shallow-exclude=v1.0 {h}/plain.git a"),
         cached("git clone --shallow-exclude=v1.0 {g}/plain.git a"),
         cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --unshallow")
             .packs(&["plain.git", "plain.git"]),
-        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --depth 3")
-            .packs(&["plain.git", "plain.git"]),
+        cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --depth 3").packs(&[
+            "plain.git",
+            "plain.git",
+            "plain.git",
+        ]),
         cached("git clone --depth 1 {h}/plain.git a && git -C a fetch --deepen=1")
             .packs(&["plain.git", "plain.git"]),
         cached("git clone --reject-shallow {h}/plain.git a"),
@@ -85,7 +91,7 @@ fn partial() -> Vec<Row> {
         cached("git clone --filter=blob:limit=100 {h}/plain.git a"),
         cached("git clone --filter=tree:0 {h}/plain.git a"),
         cached("git clone --filter=blob:none --sparse {h}/plain.git a"),
-        cached("git clone --filter=blob:none --depth 1 {h}/plain.git a"),
+        cached("git clone --filter=blob:none --depth 1 {h}/plain.git a").packs(&TAGS_TOO),
         cached("git clone --bare --filter=blob:none {h}/plain.git a"),
         cached("git clone --filter=blob:none --recurse-submodules --also-filter-submodules {h}/deep.git a"),
         // The second command gets its blobs without us.

@@ -45,7 +45,9 @@ fn what() -> Vec<Row> {
             .before("git init -q a")
             .packs(&["sub.git", "sub.git"]),
         cached("git -C a fetch {h}/plain.git main").before("git init -q a"),
-        cached("git -C a fetch --depth 1 {h}/plain.git v1.0").before("git init -q a"),
+        cached("git -C a fetch --depth 1 {h}/plain.git v1.0")
+            .before("git init -q a")
+            .packs(&["plain.git", "plain.git"]),
         cached("git -C a fetch {h}/big.git").before("git init -q --bare a"),
         part("git -C a fetch --stdin origin").packs(&[]).more_objects(),
     ]

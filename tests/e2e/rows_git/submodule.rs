@@ -22,7 +22,13 @@ fn clones() -> Vec<Row> {
         ]),
         cached("git clone --recurse-submodules -j 4 {h}/deep.git a"),
         cached("git clone --recurse-submodules=absolute {h}/deep.git a"),
-        cached("git clone --recurse-submodules --shallow-submodules {h}/deep.git a"),
+        cached("git clone --recurse-submodules --shallow-submodules {h}/deep.git a").packs(&[
+            "deep.git",
+            "sub.git",
+            "subsub.git",
+            "subsub.git",
+            "subsub.git",
+        ]),
         cached("git clone --recurse-submodules --depth 1 {h}/deep.git a"),
         cached("git clone --recurse-submodules --remote-submodules {h}/deep.git a"),
         cached("git clone --recurse-submodules -b lost {h}/deep.git a").packs(&LOST).more_objects(),
@@ -46,7 +52,8 @@ fn updates() -> Vec<Row> {
         deep("git -C a submodule update").before("git -C a submodule init"),
         deep("git -C a submodule update --init --recursive --force")
             .before("git -C a checkout -q lost")
-            .packs(&LOST[1..]),
+            .packs(&LOST[1..])
+            .more_objects(),
         deep("git -C a submodule init && git -C a submodule sync --recursive && git -C a submodule update"),
         // Nothing is to be fetched.
         cached("git -C a submodule update --recursive")

@@ -36,7 +36,7 @@ fn refused() -> Vec<Row> {
         live("git -c protocol.http.allow=never clone {h}/plain.git a"),
         live("git clone {h}/plain.git a").env("GIT_ALLOW_PROTOCOL", "git:file"),
         live("git -c http.followRedirects=false clone {h}/redirect/plain.git a"),
-        live("git archive --remote={h}/plain.git HEAD"),
+        live("git archive --remote={h}/plain.git HEAD").last_line(),
     ]
 }
 
