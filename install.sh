@@ -17,7 +17,7 @@ usage: ./install.sh [OPTION]
   --root ROOTFS    put the shims into ROOTFS/usr/local/sbin
   --divert         install, and put shims in the tools' own places (/usr/bin/curl, ...) by dpkg-divert
   --uninstall      take back what (none) and --divert did; with --root ROOTFS what that did
-  --demo           build, then build a small tree from Debian sources twice: cold, and with the network cut
+  --demo           build, then build a small tree from Debian sources and a clone twice: cold, and with the network cut
   --build          build only, and print the folder of the executables
   --from DIR       with any of these: take the executables in DIR, built elsewhere, instead of building
   --help           this text
@@ -197,6 +197,6 @@ root)
 divert) divert ;;
 uninstall) uninstall ;;
 demo)
-    need_packages wget curl xz-utils=xz make tar util-linux=unshare
+    need_packages wget curl git xz-utils=xz make tar util-linux=unshare
     build; VCACHE_DEMO_BIN=$built exec "$here/demo/run.sh" ;;
 esac

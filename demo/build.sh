@@ -1,8 +1,8 @@
 #!/bin/bash
 # The build of the demo: takes Debian source packages the ways that SONiC's Makefiles take them, unpacks them, and builds
-# one. It knows nothing of a cache. Usage: build.sh OUT MIRROR SUITE
+# one; clones a repository with a submodule. It knows nothing of a cache. Usage: build.sh OUT MIRROR SUITE REPOSITORY
 set -euo pipefail
-out=$1 mirror=${2%/} suite=$3
+out=$1 mirror=${2%/} suite=$3 repository=$4
 mkdir -p "$out/dl" "$out/tree"
 cd "$out/dl"
 
@@ -49,6 +49,14 @@ url=$(of "${socat[0]}" '*.orig.tar.gz' "${socat[@]:1}");          wget "$url" -q
 # Written over, continued, kept
 url=$(of "${hello[0]}" '*.dsc' "${hello[@]:1}")
 wget -q -O hello.dsc "$url"; wget -q -nc -O hello.nc "$url"; wget -q -c -O hello.c "$url"
+
+# Clones: with its submodule, the last commit alone, and what a branch is at
+git clone -q --recurse-submodules "$repository" "$out/tree/clone"
+git clone -q --depth 1 "$repository" "$out/tree/shallow"
+git ls-remote --heads "$repository" >"$out/heads"
+git -C "$out/tree/clone" log --format=%H >"$out/log"
+# Git notes there when each file was written.
+find "$out"/tree/clone "$out"/tree/shallow -name .git -prune -exec rm -rf {} +
 
 tar -xf iproute2/*.orig.tar.xz -C "$out/tree"
 tar -xf bash.orig.tar -C "$out/tree"

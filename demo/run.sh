@@ -5,7 +5,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${VCACHE_DEMO_BIN:?run ./install.sh --demo}
 work=$(mktemp -d "${TMPDIR:-/tmp}/vcache-demo-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+daemon=
+trap '[ -z "$daemon" ] || kill "$daemon"; rm -rf "$work"' EXIT
 say() { echo "demo: $*" >&2; }
 
 # The machine's own mirror, as apt is told to use it: the first plain suite.
@@ -13,6 +14,24 @@ read -r mirror suite <<<"$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)
     awk '$1 ~ /^http/ && $3 == "main" && $2 !~ /-(security|updates|backports)$/ && $1 !~ /security/ { print $1, $2; exit }')"
 [ -n "${suite:-}" ] || { say "apt has no http mirror with a component main configured"; exit 1; }
 say "taking source packages of $suite from this machine's Debian mirror"
+
+# No repository of the internet need be in reach: these sources, with their demo as a submodule, behind a daemon of this machine.
+export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=demo GIT_CONFIG_KEY_1=user.email GIT_CONFIG_VALUE_1=demo@localhost
+port=$((20000 + RANDOM % 10000)) repository=git://127.0.0.1:$port/sources
+make_repository() { # FROM NAME
+    cp -r "$1" "$work/repositories/$2" && rm -rf "$work/repositories/$2/"{.git,target}
+    git -C "$work/repositories/$2" init -q && git -C "$work/repositories/$2" add . && git -C "$work/repositories/$2" commit -q -m "$2"
+}
+mkdir "$work/repositories"
+make_repository "$here" demo
+mkdir "$work/sources"
+(cd "$here/.." && cp -r crates shims demo README.md Cargo.toml "$work/sources")
+make_repository "$work/sources" sources
+git daemon --export-all --reuseaddr --listen=127.0.0.1 --port="$port" --base-path="$work/repositories" "$work/repositories" 2>"$work/daemon.log" &
+daemon=$!
+for _ in $(seq 50); do git ls-remote "$repository" >/dev/null 2>&1 && break; sleep 0.1; done
+git -C "$work/repositories/sources" submodule --quiet add "git://127.0.0.1:$port/demo" submodule
+git -C "$work/repositories/sources" commit -q -m submodule
 
 # A user namespace where we may not make a plain one; where neither is allowed, proxies that nobody listens on.
 if unshare -n true 2>/dev/null; then cut="unshare -n" how="unshare -n"
@@ -28,7 +47,7 @@ run() { # NAME COMMAND...
     begin=$(date +%s.%N)
     # shellcheck disable=SC2086 # a command and its words
     (cd "$work" && VCACHE_DIR=$work/cache VCACHE_BUILD_LOG=$work/$name.log \
-        env -u VCACHE_SHIMS "$@" "$here/build.sh" "$work/out" "$mirror" "$suite") || { say "the $name build failed; not answered:"; grep failed "$work/$name.log" >&2; exit 1; }
+        env -u VCACHE_SHIMS "$@" "$here/build.sh" "$work/out" "$mirror" "$suite" "$repository") || { say "the $name build failed; not answered:"; grep failed "$work/$name.log" >&2; exit 1; }
     end=$(date +%s.%N)
     (cd "$work/out" && find . -type f -exec sha256sum {} + | sort -k2 &&
         find . -printf '%p %y %m %l\n' | sort) >"$work/$name.tree"
@@ -50,7 +69,7 @@ for name in cold warm; do
 done
 echo
 echo "without the cache the second build would have broken at the first of these:"
-sed -n 's/.*"outcome":"hit".*"url":"\([^"]*\)".*/  \1/p' "$work/warm.log" | sed 's,://[^/]*/,://(mirror)/,' | sort -u
+sed -n 's/.*"outcome":"hit".*"url":"\([^"]*\)".*/  \1/p' "$work/warm.log" | sed 's,https*://[^/]*/,http://(mirror)/,' | sort -u
 echo
 if ! cmp -s "$work/cold.tree" "$work/warm.tree"; then
     diff "$work/cold.tree" "$work/warm.tree" | head -20
