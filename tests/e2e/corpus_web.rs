@@ -1,15 +1,13 @@
 //! Every call of wget and curl that a SONiC image build makes, its hosts replaced by the origin.
 //!
-//! The calls are read from the corpus (`calls.jsonl`, one JSON object a line), which `VCACHE_CORPUS` names; else it
-//! is looked for beside the workspace. It is not part of the repository, so where it is not there these tests are
-//! skipped, loudly.
+//! The calls are read from the corpus, and the tests skipped, loudly, where it is not there.
 
 #![allow(clippy::disallowed_methods, reason = "tests own their files")]
 
 use std::path::PathBuf;
 
 use serde_json::Value;
-use vcache_tests::{Expect, Row, check};
+use vcache_tests::{Expect, Row, check, corpus};
 
 #[test]
 fn curl_calls_first_half() {
@@ -28,25 +26,12 @@ fn wget_calls() {
 
 /// Every `of`th row of a tool's, from the `first`.
 fn part(tool: &str, first: usize, of: usize) -> Vec<Row> {
-    let Some(text) = corpus() else { return Vec::new() };
+    let Some(text) = corpus("corpus_web") else { return Vec::new() };
     let calls =
         text.lines().map(|line| serde_json::from_str::<Value>(line).expect("the corpus is JSON lines"));
     let rows: Vec<Row> = calls.filter(|call| call["tool"] == tool).map(|call| row(&call)).collect();
     assert!(rows.len() > 50, "the corpus has {} calls of {tool}", rows.len());
     rows.into_iter().skip(first).step_by(of).collect()
-}
-
-fn corpus() -> Option<String> {
-    let beside = || vcache_testkit::workspace().join("../shared/corpus/calls.jsonl");
-    let path = std::env::var_os("VCACHE_CORPUS").map_or_else(beside, PathBuf::from);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            // Not a failure on CI's machine either: the corpus is not part of the repository.
-            vcache_testkit::say_skipped("corpus_web", &format!("{}: {error}", path.display()));
-            None
-        }
-    }
 }
 
 /// A record as a row. Absolute outputs move below the working folder, and so does nothing else.

@@ -12,6 +12,7 @@
 )]
 
 mod compare;
+mod corpus;
 pub mod git;
 mod journal;
 mod legs;
@@ -19,6 +20,7 @@ mod row;
 mod served;
 mod words;
 
+pub use corpus::corpus;
 pub use journal::{Entry, entries};
 pub use legs::check;
 pub use row::{Content, Expect, Row, Setup, any, cached, live, uncached, warm};

@@ -42,6 +42,8 @@ pub(crate) struct Remote {
     pub(crate) branch: Option<String>,
     /// The refs that are named: what is not known must be asked for.
     pub(crate) refs: Vec<String>,
+    /// Submodules are to be at a branch of theirs (`--remote`, `--remote-submodules`).
+    pub(crate) follows: bool,
     /// An option by which the server is asked in another way.
     pub(crate) server: Option<String>,
 }
@@ -96,7 +98,11 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
         "submodule" => {
             let quiet = usize::from(matches!(word(0), "-q" | "--quiet"));
             match word(quiet) {
-                "add" | "update" => Call::Remote(Remote { command: Command::Submodule, ..other }),
+                // What is added is at whatever its branch is at.
+                word @ ("add" | "update") => {
+                    let follows = word == "add" || rest.iter().any(|word| word == "--remote");
+                    Call::Remote(Remote { command: Command::Submodule, follows, ..other })
+                }
                 _ => Call::Local,
             }
         }
@@ -126,6 +132,9 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
                 Meaning::Server => call.server = Some(format!("--{}", opt.long)),
                 Meaning::Other => {}
             },
+            Kind::Option { opt, negated: false, .. } if opt.long == "remote-submodules" => {
+                call.follows = true
+            }
             _ => {}
         }
     }

@@ -42,18 +42,26 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             return ExitCode::from(missing.status());
         }
     };
+    let Some(told) = host.env(CALL).and_then(|text| serde_json::from_str::<Told>(text.to_str()?).ok()) else {
+        // Someone has typed `vcache::URL`, which without us would be nothing either.
+        eprintln!("git: 'remote-{VCS}' is not a git command. See 'git --help'.");
+        return ExitCode::from(FATAL);
+    };
+    // What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER).
+    let is_named = host.env("GIT_PROTOCOL_FROM_USER").is_none_or(|value| value != "0");
     let transport = Transport::of(&url);
     if let Some(name) = refused_protocol(host, &url, transport) {
-        eprintln!("fatal: transport '{name}' not allowed");
+        if is_named {
+            // The real git says so by itself.
+            let _ = std::fs::write(&told.status, AGAIN);
+        } else {
+            eprintln!("fatal: transport '{name}' not allowed");
+        }
         return ExitCode::from(FATAL);
     }
     if has_credentials(&url) {
         return become_gits_own(&git, &remote, &url);
     }
-    let told =
-        host.env(CALL).and_then(|text| serde_json::from_str::<Told>(text.to_str()?).ok()).unwrap_or_default();
-    // What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER).
-    let is_named = host.env("GIT_PROTOCOL_FROM_USER").is_none_or(|value| value != "0");
     let mirror = Mirror::open(host, settings, &url, is_named);
     let mut server = Server::new(git, mirror, url, told, is_named);
     server.is_local = !transport.is_remote();

@@ -115,14 +115,15 @@ impl<'a> Mirror<'a> {
     pub(crate) fn outlook(&self) -> &'static str {
         match self.load(COMPLETE) {
             None => "miss",
-            Some(_) if self.asks_first() => "refresh",
+            Some(_) if self.asks_first(true) => "refresh",
             Some(_) => "hit",
         }
     }
 
-    /// Whether the origin is asked for its refs though some are known.
-    pub(crate) fn asks_first(&self) -> bool {
-        let floats = self.policy.versioned && self.pin().is_none();
+    /// Whether the origin is asked for its refs though some are known. `by_refs`: what is wanted is told by refs, and not by the commit that a
+    /// superproject records.
+    pub(crate) fn asks_first(&self, by_refs: bool) -> bool {
+        let floats = by_refs && self.policy.versioned && self.pin().is_none();
         !self.policy.offline && (floats || !self.policy.read)
     }
 

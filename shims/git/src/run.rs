@@ -36,6 +36,8 @@ pub(crate) struct Told {
     pub(crate) branch: Option<String>,
     /// The refs that are named.
     pub(crate) refs: Vec<String>,
+    /// Submodules are to be at a branch of theirs, not at the commit that is recorded.
+    pub(crate) follows: bool,
 }
 
 /// Does the call in `host`.
@@ -147,6 +149,7 @@ fn route(
         clone: remote.url.clone().filter(|_| is_clone),
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),
+        follows: remote.follows,
     };
     let words = config.into_iter().flat_map(|setting| ["-c".into(), setting.into()]);
     let words: Vec<OsString> = words.chain(host.args().iter().skip(1).cloned()).collect();

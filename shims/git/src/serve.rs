@@ -134,7 +134,8 @@ impl<'a> Server<'a> {
         let known = self.mirror.load(COMPLETE);
         match known {
             Some(seen)
-                if !self.mirror.asks_first() && (self.mirror.policy.offline || self.knows(&seen.state)) =>
+                if !self.mirror.asks_first(self.is_named || self.told.follows)
+                    && (self.mirror.policy.offline || self.knows(&seen.state)) =>
             {
                 if self.mirror.policy.offline
                     && self.mirror.policy.versioned
