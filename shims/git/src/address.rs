@@ -1,5 +1,6 @@
 //! What a repository is reached by (git-clone(1), "GIT URLS"), as far as it matters here.
 
+use crate::reason::Code;
 use vcache_store::public_url;
 use vcache_versions::repository;
 
@@ -58,6 +59,28 @@ pub(crate) fn public(url: &str) -> String {
     if is_short { url.to_owned() } else { public_url(url) }
 }
 
+/// Whether what a URL leads to is the same for everyone who may ask for it, and so may be shared.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn shared(url: &str) -> Result<(), Code> {
+    match Transport::of(url) {
+        Transport::Local => Err(Code::Local),
+        Transport::Foreign => Err(Code::Foreign),
+        Transport::Http if has_credentials(url) => Err(Code::Credentials),
+        // A path may begin in the home folder of who is named, or of who asks.
+        Transport::Ssh if !is_of_git(url) => Err(Code::User),
+        // There a `#` is a part of the path.
+        Transport::Ssh | Transport::Git if url.contains('#') => Err(Code::Foreign),
+        _ => Ok(()),
+    }
+}
+
+/// Whether ssh asks for the user `git`, as hosts of repositories have it.
+fn is_of_git(url: &str) -> bool {
+    url.split_once("://").map_or(url, |(_, rest)| rest).starts_with("git@")
+}
+
 /// Whether an HTTP URL holds a user, who may well be a token.
 pub(crate) fn has_credentials(url: &str) -> bool {
     let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
@@ -106,5 +129,15 @@ mod tests {
         assert_eq!(public("https://u:p@h/a.git"), "https://h/a.git");
         assert!(has_credentials("https://token@h/a") && has_credentials("http://u:p@h"));
         assert!(!has_credentials("https://h/a@b") && !has_credentials("ssh://git@h/a"));
+    }
+
+    #[test]
+    fn what_depends_on_who_asks_is_not_shared() {
+        for url in ["https://h/a", "git://h/a", "git@h:a", "ssh://git@h/a", "https://h/a#b"] {
+            assert_eq!(shared(url), Ok(()), "{url}");
+        }
+        for url in ["alice@h:a", "h:a", "ssh://h/a", "git://h/a#b", "https://u@h/a", "/a", "ext::x"] {
+            assert!(shared(url).is_err(), "{url}");
+        }
     }
 }

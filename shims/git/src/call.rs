@@ -44,8 +44,10 @@ pub(crate) struct Remote {
     pub(crate) refs: Vec<String>,
     /// Submodules are to be at a branch of theirs (`--remote`, `--remote-submodules`).
     pub(crate) follows: bool,
-    /// An option by which the server is asked in another way.
+    /// An option by which the server is asked in another way, or that hands it a secret.
     pub(crate) server: Option<String>,
+    /// A word of a clone that is not understood.
+    pub(crate) unclear: Option<String>,
 }
 
 /// The subcommand.
@@ -130,11 +132,16 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
                 Meaning::Branch => call.branch = value.to_str().map(str::to_owned),
                 Meaning::Origin => call.origin = value.to_str().map(str::to_owned),
                 Meaning::Server => call.server = Some(format!("--{}", opt.long)),
+                Meaning::Config if is_header(&value.to_string_lossy()) => {
+                    call.server = Some("--config http.extraHeader".to_owned());
+                }
+                Meaning::Config => {}
                 Meaning::Other => {}
             },
             Kind::Option { opt, negated: false, .. } if opt.long == "remote-submodules" => {
                 call.follows = true
             }
+            Kind::Unknown { text, .. } => call.unclear = Some(text.to_string_lossy().into_owned()),
             _ => {}
         }
     }
@@ -142,13 +149,18 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
     call
 }
 
-/// The first word that is no option, if it is a URL; else one further on that can't be anything but one.
+/// The first word that can't be anything but a URL; else the first one that is no option, if it is one.
 fn url(rest: &[OsString]) -> Option<String> {
-    let mut words = rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
-    let first = words.next()?;
-    let is_sure = |word: &&str| word.contains("://") && Transport::of(word).is_remote();
-    let url = if Transport::of(first).is_remote() { Some(first) } else { words.find(is_sure) };
-    url.map(str::to_owned)
+    let words = || rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
+    let is_remote = |word: &&str| Transport::of(word).is_remote();
+    let sure = words().find(|word| word.contains("://") && is_remote(word));
+    sure.or_else(|| words().next().filter(is_remote)).map(str::to_owned)
+}
+
+/// Whether a setting of a clone is one by which only some get in.
+fn is_header(setting: &str) -> bool {
+    let name = setting.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    name.starts_with("http.") && (name.ends_with("extraheader") || name.ends_with("cookiefile"))
 }
 
 /// The sources of the refspecs behind the remote, without patterns and names of objects.
@@ -160,10 +172,11 @@ fn refs(rest: &[OsString]) -> Vec<String> {
     sources.filter(is_name).map(str::to_owned).collect()
 }
 
+/// The option's name; its value may be a secret.
 fn server(rest: &[OsString]) -> Option<String> {
     let options = ["--upload-pack", "--exec", "--server-option", "-o"];
-    let mut words = rest.iter().filter_map(|word| word.to_str());
-    words.find(|word| options.contains(&word.split('=').next().unwrap_or_default())).map(str::to_owned)
+    let mut names = rest.iter().filter_map(|word| word.to_str()?.split('=').next());
+    names.find(|name| options.contains(name)).map(str::to_owned)
 }
 
 /// The words of an alias, as git splits them (`split_cmdline`): at blanks, with quotes and backslashes as in a shell. None where a quote is

@@ -7,7 +7,7 @@ use crate::COMPONENT;
 use crate::call::parse;
 use crate::git::Git;
 use crate::mirror::Mirror;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, asked, plan};
 use crate::run::{look, resolve};
 
 pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
@@ -29,8 +29,8 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
         Ok(None) => return explanation,
         Ok(Some((remote, words))) => {
             let situation = look(host, &git, &words[..remote.globals]);
-            let urls = remote.url.clone().map_or_else(|| situation.fetched_from(), |url| vec![url]);
-            explanation.requests = urls.iter().map(|url| request(host, settings, url)).collect();
+            explanation.requests =
+                asked(&remote, &situation).iter().map(|url| request(host, settings, url)).collect();
             plan(&remote, &situation)
         }
         Err(reason) => Plan::Passthrough(reason),

@@ -213,7 +213,7 @@ fn wants(state: &State, commit: Option<&str>) -> Vec<Want> {
 
 /// By fetching what is missing.
 fn bring(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<Visited, String> {
-    let mirror = Mirror::open(host, settings, &place.url, false);
+    let mirror = Mirror::open(host, settings, &place.url, &[]);
     if mirror.store().is_none() {
         return Err("there is no cache to bring it into".to_owned());
     }

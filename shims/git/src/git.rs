@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::{Command, Output, Stdio};
 
+use rustix::event::{PollFd, PollFlags};
 use vcache_shim::Host;
 use vcache_shim::real_tool::{self, NotFound, RealTool};
 
@@ -39,6 +40,8 @@ pub(crate) struct Git {
     parameters: Option<OsString>,
     /// What is added to the environment.
     added: Vec<(&'static str, &'static str)>,
+    /// Another git is at the other end of our standard input.
+    is_spoken_to: bool,
 }
 
 impl Git {
@@ -50,7 +53,12 @@ impl Git {
         let host = host.with_args(vec!["git".into()]);
         let tool = real_tool::find(&host)?;
         let parameters = host.env(PARAMETERS).map(without_ours);
-        Ok(Git { host, tool, parameters, added: Vec::new() })
+        Ok(Git { host, tool, parameters, added: Vec::new(), is_spoken_to: false })
+    }
+
+    /// For whoever another git speaks to over standard input.
+    pub(crate) fn spoken_to(self) -> Git {
+        Git { is_spoken_to: true, ..self }
     }
 
     /// The same, with a variable set that the caller has not set.
@@ -85,6 +93,31 @@ impl Git {
             command.env_remove(name);
         }
         command
+    }
+
+    /// Runs a git that speaks to a server, to its end, or to that of the git which waits for us: then nobody wants it any more, and whoever waits
+    /// for our lock is to have it.
+    pub(crate) fn run(&self, command: &mut Command) -> io::Result<Output> {
+        if !self.is_spoken_to {
+            return command.output();
+        }
+        let child = command.spawn()?;
+        let pid = rustix::process::Pid::from_child(&child);
+        let (wakes, woken) = io::pipe()?;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let stdin = io::stdin();
+                let mut watched =
+                    [PollFd::new(&stdin, PollFlags::empty()), PollFd::new(&wakes, PollFlags::empty())];
+                let _ = rustix::event::poll(&mut watched, None);
+                if watched[0].revents().contains(PollFlags::HUP) {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+                }
+            });
+            let output = child.wait_with_output();
+            drop(woken);
+            output
+        })
     }
 
     /// The values of these configuration variables, in the order in which git reads them; none where there are none.

@@ -1,6 +1,6 @@
 //! `git-remote-vcache REMOTE URL`: the remote helper that git speaks to (gitremote-helpers(7)).
 //!
-//! It lists refs, and fetches what git then wants; nothing is pushed. Before it has said a word it may become git's own helper for HTTP, so a
+//! It lists refs, and fetches what git then wants; what a hook pushes it leaves to the real git. Before it has said a word it may become git's own helper for HTTP, so a
 //! repository that can't be served is served as if we were not there.
 
 use std::io::{self, BufRead, Write};
@@ -8,11 +8,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{ExitCode, Stdio};
 
 use vcache_shim::journal::Outcome;
-use vcache_shim::{Host, Level, Messages, Settings, exit};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, exit};
 
-use crate::address::{Transport, has_credentials};
+use crate::COMPONENT;
+use crate::address::{Transport, shared};
 use crate::git::{Git, not_started};
 use crate::mirror::Mirror;
+use crate::push;
+use crate::reason::Code;
 use crate::run::{AGAIN, CALL, Told};
 use crate::serve::{Failure, Server, Want};
 use crate::state::HEAD;
@@ -24,7 +27,7 @@ pub(crate) const NAME: &str = "git-remote-vcache";
 /// As git ends where it can't go on.
 const FATAL: u8 = 128;
 /// What we can, and the line that ends it.
-const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\nconnect\n\n";
+const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\nconnect\npush\n\n";
 
 /// Serves the git that has started us.
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
@@ -36,7 +39,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         return ExitCode::from(exit::NO_REAL_TOOL);
     };
     let git = match Git::of(host) {
-        Ok(git) => git,
+        Ok(git) => git.spoken_to(),
         Err(missing) => {
             messages.error(&missing);
             return ExitCode::from(missing.status());
@@ -53,19 +56,28 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     if let Some(name) = refused_protocol(host, &url, transport) {
         if is_named {
             // The real git says so by itself.
-            let _ = std::fs::write(&told.status, AGAIN);
+            leave_word(&told, AGAIN);
         } else {
             eprintln!("fatal: transport '{name}' not allowed");
         }
         return ExitCode::from(FATAL);
     }
-    if has_credentials(&url) {
+    let shared = shared(&url);
+    let offline = Policy::new(settings, COMPONENT).0.offline;
+    if shared == Err(Code::Credentials) && !offline {
         return become_gits_own(&git, &remote, &url);
     }
-    let mirror = Mirror::open(host, settings, &url, is_named);
-    let mut server = Server::new(git, mirror, url, told, is_named);
-    server.is_local = !transport.is_remote();
-    let is_http = transport == Transport::Http;
+    let typed = told.typed.iter().find(|(name, _)| name.is_empty() || *name == remote);
+    let typed = typed.map_or(url.clone(), |(_, typed)| typed.clone());
+    let pinned_as: &[&str] = if is_named { &[&typed, &url] } else { &[] };
+    let mirror = Mirror::open(host, settings, &url, pinned_as);
+    let mut server = Server::new(git, mirror, url.clone(), told, is_named);
+    // What is not shared is passed on.
+    server.is_local = shared.is_err();
+    if server.is_local && offline && transport != Transport::Local {
+        return fail(&server, &server.offline());
+    }
+    let is_http = transport == Transport::Http && !offline;
     match server.look() {
         // It is the real one that says why; of an empty repository we could not even tell the branch that it will have.
         Err(Failure::Origin(_)) if is_http => return become_gits_own(&server.git, &remote, &server.url),
@@ -73,7 +85,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         Ok(view) if is_http && !view.refs.contains_key(HEAD) => {
             return become_gits_own(&server.git, &remote, &server.url);
         }
-        Ok(view) if transport.is_remote() && !view.refs.contains_key(HEAD) => {
+        Ok(view) if is_named && transport.is_remote() && !view.refs.contains_key(HEAD) => {
             return fail(&server, &Failure::Origin(String::new()));
         }
         Err(failure) => return fail(&server, &failure),
@@ -88,7 +100,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
 fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
     let trouble = |e: io::Error| Failure::Trouble(format!("git does not listen: {e}\n"));
     let mut lines = io::stdin().lock().lines();
-    let mut wants = Vec::new();
+    let (mut wants, mut refspecs) = (Vec::new(), Vec::new());
     let mut listed = false;
     while let Some(line) = lines.next().transpose().map_err(trouble)? {
         let answer = match line.split_once(' ').unwrap_or((&line, "")) {
@@ -101,6 +113,16 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
                 server.settle_pin()?;
                 listed = true;
                 server.listing()
+            }
+            ("list", "for-push") => push::list(&server.git, &server.url)?,
+            ("push", refspec) => {
+                refspecs.push(refspec.to_owned());
+                continue;
+            }
+            ("", _) if !refspecs.is_empty() => {
+                let answer = push::push(&server.git, &server.url, &refspecs)?;
+                refspecs.clear();
+                answer
             }
             ("fetch", what) => {
                 let (id, name) = what.split_once(' ').unwrap_or((what, what));
@@ -152,8 +174,8 @@ fn archive(server: &mut Server<'_>) -> Result<(), Failure> {
     out.write_all(b"\n").and_then(|()| out.flush()).map_err(trouble)?;
     drop(out);
     let mut command = server.git.elsewhere(["upload-archive".as_ref(), path.as_os_str()]);
-    command.stdin(Stdio::inherit()).status().map_err(trouble)?;
-    server.note(None);
+    let status = command.stdin(Stdio::inherit()).status().map_err(trouble)?;
+    server.note(if status.success() { None } else { Some(Outcome::Failed) });
     Ok(())
 }
 
@@ -182,8 +204,15 @@ fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
         }
     };
     server.note(Some(outcome));
-    if !word.is_empty() && !server.told.status.is_empty() {
-        let _ = std::fs::write(&server.told.status, word);
-    }
+    leave_word(&server.told, &word);
     ExitCode::from(FATAL)
+}
+
+/// Several helpers of one call may leave word: what is refused stays refused.
+fn leave_word(told: &Told, word: &str) {
+    let is_free = || std::fs::metadata(&told.status).is_ok_and(|status| status.len() == 0);
+    if !word.is_empty() && (word != AGAIN || is_free()) {
+        // Where it can't be written git's own status is what remains.
+        let _ = std::fs::write(&told.status, word);
+    }
 }

@@ -29,6 +29,7 @@ mod mirror;
 mod options;
 mod origin;
 mod plan;
+mod push;
 mod reason;
 mod run;
 mod serve;

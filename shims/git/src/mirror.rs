@@ -38,17 +38,17 @@ pub(crate) struct Seen {
 }
 
 impl<'a> Mirror<'a> {
-    /// For a call that fetches; `is_pinned` says whether pins count for it. The cache is opened where it is to be used.
-    pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, is_pinned: bool) -> Mirror<'a> {
+    /// For a call that fetches; pins count for it by the first of these URLs that has any. The cache is opened where it is to be used.
+    pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, pinned_as: &[&str]) -> Mirror<'a> {
         let (policy, _) = Policy::new(settings, COMPONENT);
         let what_for = if policy.write { Use::ReadWrite } else { Use::ReadOnly };
-        Mirror::new(host, settings, url, policy, is_pinned, what_for)
+        Mirror::new(host, settings, url, policy, pinned_as, what_for)
     }
 
     /// For whoever only wants to know.
     pub(crate) fn only_looking(host: &'a Host, settings: &'a Settings, url: &str) -> Option<Mirror<'a>> {
         let (policy, _) = Policy::new(settings, COMPONENT);
-        policy.active().then(|| Mirror::new(host, settings, url, policy, true, Use::ReadOnly))
+        policy.active().then(|| Mirror::new(host, settings, url, policy, &[url], Use::ReadOnly))
     }
 
     fn new(
@@ -56,7 +56,7 @@ impl<'a> Mirror<'a> {
         settings: &'a Settings,
         url: &str,
         policy: Policy,
-        is_pinned: bool,
+        pinned_as: &[&str],
         what_for: Use,
     ) -> Mirror<'a> {
         let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
@@ -71,21 +71,9 @@ impl<'a> Mirror<'a> {
                 None
             }
         };
-        let found = if policy.versioned && is_pinned {
-            Pins::load(&buildinfo(host, settings), COMPONENT.0).map_or_else(
-                |e| {
-                    let folder = buildinfo(host, settings);
-                    messages.warn(format_args!(
-                        "{}/versions/versions-git: {e}; no pins are in force",
-                        folder.display()
-                    ));
-                    Found::default()
-                },
-                |pins| pins.git(&public(url)),
-            )
-        } else {
-            Found::default()
-        };
+        let found = pinned_as.iter().map(|url| pins(host, settings, &messages, url));
+        let found = found.filter(|_| policy.versioned).find(|found| *found != Found::default());
+        let found = found.unwrap_or_default();
         Mirror { host, settings, policy, messages, store, key: key(url), found, started: now() }
     }
 
@@ -255,6 +243,19 @@ impl<'a> Mirror<'a> {
         if let Err(e) = pins::record_git(&folder, &public(url), commit) {
             let file = folder.join("build-versions/versions-git");
             self.messages.warn(format_args!("{}: {e}; the commit of {url} is not recorded", file.display()));
+        }
+    }
+}
+
+/// What the version file says of a URL.
+pub(crate) fn pins(host: &Host, settings: &Settings, messages: &Messages, url: &str) -> Found<Commit> {
+    let folder = buildinfo(host, settings);
+    match Pins::load(&folder, COMPONENT.0) {
+        Ok(pins) => pins.git(&public(url)),
+        Err(e) => {
+            messages
+                .warn(format_args!("{}/versions/versions-git: {e}; no pins are in force", folder.display()));
+            Found::default()
         }
     }
 }

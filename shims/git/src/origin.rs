@@ -11,16 +11,27 @@ use crate::state::State;
 const ON_THE_WAY: &str =
     r"^(http|credential|url|core\.(sshcommand|gitproxy|askpass)|ssh)\.|^core\.(sshcommand|gitproxy|askpass)$";
 
+/// What keeps git from rewriting a URL that it has rewritten already (git-config(1), `url.<base>.insteadOf`: the longest match counts).
+pub(crate) fn as_is(url: &str) -> Vec<String> {
+    // In a name there is no place for `=`.
+    if url.contains('=') { Vec::new() } else { vec!["-c".to_owned(), format!("url.{url}.insteadOf={url}")] }
+}
+
 /// The refs that it has now.
 ///
 /// # Errors
 /// What git said.
 pub(crate) fn list(git: &Git, url: &str) -> Result<State, String> {
-    let output = git.here(["ls-remote", "--symref", "--", url]).output().map_err(|e| not_started(&e))?;
+    let mut args = as_is(url);
+    args.extend(["ls-remote", "--symref", "--", url].map(str::to_owned));
+    let mut command = git.here(&args);
+    let output =
+        git.run(command.stdout(Stdio::piped()).stderr(Stdio::piped())).map_err(|e| not_started(&e))?;
     if !output.status.success() {
         return Err(words(&output));
     }
-    Ok(State::listed(&String::from_utf8_lossy(&output.stdout)))
+    // Names that are none to us are none to the cache.
+    String::from_utf8(output.stdout).map(|text| State::listed(&text)).map_err(|_| String::new())
 }
 
 /// Fetches into `bare` what these refspecs name, each object once, into packs; `is_part`: only as deep as the options say. What git says of its progress goes where the caller's git would say it.
@@ -35,7 +46,7 @@ pub(crate) fn fetch(
     options: &Options,
     is_part: bool,
 ) -> Result<(), String> {
-    let mut args: Vec<String> = Vec::new();
+    let mut args: Vec<String> = as_is(url);
     for (name, value) in git.config(&[], ON_THE_WAY) {
         args.extend(["-c".to_owned(), format!("{name}={value}")]);
     }
@@ -49,7 +60,9 @@ pub(crate) fn fetch(
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
     args.push(format!("--git-dir={}", bare.path().display()));
-    args.extend(["fetch", "--quiet", "--force", "--no-recurse-submodules"].map(str::to_owned));
+    args.extend(
+        ["fetch", "--quiet", "--force", "--no-recurse-submodules", "--update-shallow"].map(str::to_owned),
+    );
     // Of a whole history all tags are asked for by name; of a part git follows those that lead into it.
     if is_part {
         args.extend(options.deepening());
@@ -60,17 +73,8 @@ pub(crate) fn fetch(
     args.extend(["--".to_owned(), url.to_owned()]);
     args.extend_from_slice(refspecs);
     let mut command = git.elsewhere(&args);
-    // Our standard output is git's side of the protocol.
-    command.stdout(Stdio::null());
-    let status = match options.shows_progress() {
-        false => {
-            let output = command.output().map_err(|e| not_started(&e))?;
-            if output.status.success() {
-                return Ok(());
-            }
-            return Err(words(&output));
-        }
-        true => command.status().map_err(|e| not_started(&e))?,
-    };
-    if status.success() { Ok(()) } else { Err("fatal: the origin could not be fetched from\n".to_owned()) }
+    // Our standard output is git's side of the protocol, and what is shown is shown while it goes on.
+    let shown = if options.shows_progress() { Stdio::inherit() } else { Stdio::piped() };
+    let output = git.run(command.stdout(Stdio::null()).stderr(shown)).map_err(|e| not_started(&e))?;
+    if output.status.success() { Ok(()) } else { Err(words(&output)) }
 }

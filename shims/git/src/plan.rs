@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::address::{Transport, has_credentials};
+use vcache_shim::pins::{Commit, Found};
+use vcache_shim::{Policy, exit};
+
+use crate::address::{Transport, shared};
 use crate::call::{Command, Remote};
 use crate::helper;
 use crate::reason::{Code, Reason};
@@ -19,9 +22,14 @@ pub(crate) struct Situation {
 }
 
 impl Situation {
+    /// The remotes of the repository, by name, with the URLs that they are fetched from.
+    pub(crate) fn remotes(&self) -> BTreeMap<&str, &str> {
+        remotes_of(&self.config)
+    }
+
     /// The URLs that the remotes of the repository are fetched from.
     pub(crate) fn fetched_from(&self) -> Vec<String> {
-        remotes(self).into_values().filter(|url| Transport::of(url).is_remote()).map(str::to_owned).collect()
+        self.remotes().into_values().filter(|url| Transport::of(url).is_remote()).map(str::to_owned).collect()
     }
 }
 
@@ -59,6 +67,9 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
     if call.command == Command::RemoteAdd {
         return leave(Code::RemoteAdd, "");
     }
+    if let Some(word) = &call.unclear {
+        return leave(Code::UnknownOption, word);
+    }
     let of = |prefix: &str, suffix: &str| {
         let found =
             situation.config.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix));
@@ -81,6 +92,9 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
             must_be_ours(url)?;
             let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
             let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
+            if named.is_some_and(|name| name.contains('=')) {
+                return leave(Code::Equals, "");
+            }
             config.push(by_helper(named.unwrap_or("origin")));
             if named.is_some() {
                 // That of submodules.
@@ -100,7 +114,7 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
             config.push(by_helper(url));
         }
         let mut others = Vec::new();
-        for (name, url) in remotes(situation) {
+        for (name, url) in situation.remotes() {
             match must_be_ours(url) {
                 Ok(()) if !name.contains('=') => config.push(by_helper(name)),
                 Ok(()) => others.push(Reason::new(Code::Equals, name)),
@@ -121,10 +135,37 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
     Ok(Plan::Route { config, allowed })
 }
 
+/// Whether a call that is left to the real git is not to be carried out, since a URL would be asked: the exit status, and why.
+pub(crate) fn refused(
+    policy: &Policy,
+    reason: &Reason,
+    url: &str,
+    found: &Found<Commit>,
+) -> Option<(u8, String)> {
+    let url = vcache_store::public_url(url);
+    if policy.offline {
+        return Some((exit::OFFLINE_MISS, format!("{url}: VCACHE_OFFLINE allows no network, and {reason}")));
+    }
+    if policy.strict && found.pin.is_none() {
+        return Some((
+            exit::STRICT_REFUSAL,
+            format!(
+                "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
+            ),
+        ));
+    }
+    None
+}
+
+/// The URLs that a call may ask, as typed or configured.
+pub(crate) fn asked(call: &Remote, situation: &Situation) -> Vec<String> {
+    call.url.clone().map_or_else(|| situation.fetched_from(), |url| vec![url])
+}
+
 /// The remotes of the repository that is worked in, by name, with the URL that is fetched from.
-fn remotes(situation: &Situation) -> BTreeMap<&str, &str> {
+fn remotes_of(config: &[(String, String)]) -> BTreeMap<&str, &str> {
     let mut remotes = BTreeMap::new();
-    for (name, url) in &situation.config {
+    for (name, url) in config {
         if let Some(name) = name.strip_prefix("remote.").and_then(|name| name.strip_suffix(".url")) {
             remotes.entry(name).or_insert(url.as_str());
         }
@@ -133,12 +174,7 @@ fn remotes(situation: &Situation) -> BTreeMap<&str, &str> {
 }
 
 fn must_be_ours(url: &str) -> Result<(), Reason> {
-    match Transport::of(url) {
-        Transport::Local => Err(Reason::new(Code::Local, "")),
-        Transport::Foreign => Err(Reason::new(Code::Foreign, url)),
-        _ if has_credentials(url) => Err(Reason::new(Code::Credentials, "")),
-        _ => Ok(()),
-    }
+    shared(url).map_err(|code| Reason::new(code, if code == Code::Foreign { url } else { "" }))
 }
 
 #[cfg(test)]
@@ -173,6 +209,11 @@ mod tests {
                 &[("clone.defaultremotename", "x")],
                 "remote.origin.vcs=vcache remote.x.vcs=vcache",
             ),
+            ("git clone --new http://h/a", &[], "git-unknown-option"),
+            ("git clone --revision x http://h/a", &[], "git-server-option"),
+            ("git clone -c http.extraHeader=x http://h/a", &[], "git-server-option"),
+            ("git clone -o a=b http://h/a", &[], "git-url-equals"),
+            ("git clone alice@h:a", &[], "git-ssh-user"),
             ("git clone /a", &[], "git-local"),
             ("git clone ext::x", &[], "git-foreign-helper"),
             ("git clone http://t@h/a", &[], "git-credentials"),

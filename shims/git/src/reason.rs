@@ -15,12 +15,13 @@ pub(crate) enum Code {
     RemoteAdd,
     ServerOption,
     ShellAlias,
-    Trouble,
+    UnknownOption,
+    User,
 }
 
 impl Code {
     /// All, for lists.
-    pub(crate) const ALL: [Code; 11] = [
+    pub(crate) const ALL: [Code; 12] = [
         Code::Credentials,
         Code::Equals,
         Code::Foreign,
@@ -31,7 +32,8 @@ impl Code {
         Code::RemoteAdd,
         Code::ServerOption,
         Code::ShellAlias,
-        Code::Trouble,
+        Code::UnknownOption,
+        Code::User,
     ];
 
     /// As it is counted.
@@ -47,7 +49,8 @@ impl Code {
             Code::RemoteAdd => "git-remote-add",
             Code::ServerOption => "git-server-option",
             Code::ShellAlias => "git-shell-alias",
-            Code::Trouble => "git-trouble",
+            Code::UnknownOption => "git-unknown-option",
+            Code::User => "git-ssh-user",
         }
     }
 
@@ -66,7 +69,8 @@ impl Code {
             Code::RemoteAdd => "`git remote add -f` fetches from a remote that is not there yet",
             Code::ServerOption => "an option by which the server's answer may be another one",
             Code::ShellAlias => "an alias for a shell command",
-            Code::Trouble => "the cache can't be used",
+            Code::UnknownOption => "an option of clone that is not known: what is checked out can't be told",
+            Code::User => "ssh as another user than `git`: whose repository it is depends on who asks",
         }
     }
 }
@@ -81,7 +85,7 @@ pub(crate) struct Reason {
 
 impl Reason {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Reason {
-        Reason { code, detail: detail.into() }
+        Reason { code, detail: vcache_store::public_url(&detail.into()) }
     }
 }
 

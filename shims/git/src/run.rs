@@ -9,13 +9,16 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::journal::{Journal, Outcome};
+use vcache_shim::pins::Found;
 use vcache_shim::{Host, Level, Messages, Policy, Settings, cache, real_tool, settings};
 
 use crate::COMPONENT;
+use crate::address::Transport;
 use crate::call::{Call, Command, Remote, parse, split};
 use crate::git::Git;
 use crate::helper;
-use crate::plan::{ASKED, Plan, Situation, plan};
+use crate::mirror::pins;
+use crate::plan::{ASKED, Plan, Situation, asked, plan, refused};
 use crate::reason::{Code, Reason};
 
 /// The variable by which the helper learns of the call that it serves.
@@ -32,6 +35,8 @@ pub(crate) struct Told {
     pub(crate) status: String,
     /// Of a clone: the URL, as typed.
     pub(crate) clone: Option<String>,
+    /// The remotes that are named, and the URLs that they have before git rewrites them.
+    pub(crate) typed: Vec<(String, String)>,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
     /// The refs that are named.
@@ -63,30 +68,46 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             return ExitCode::from(missing.status());
         }
     };
-    let (remote, reason) = match resolve(&git, call, words) {
-        Ok(Some((remote, expanded))) => match plan(&remote, &look(host, &git, &expanded[..remote.globals])) {
-            Plan::Route { config, allowed } => {
-                return route(host, &git, &remote, config, allowed).unwrap_or_else(|e| {
-                    messages.warn(format_args!("{e}; going on without the cache"));
-                    real_tool::pass_through(host)
-                });
+    let (remote, situation, reason) = match resolve(&git, call, words) {
+        Ok(Some((remote, expanded))) => {
+            let situation = look(host, &git, &expanded[..remote.globals]);
+            match plan(&remote, &situation) {
+                Plan::Route { config, allowed } => {
+                    return route(host, &git, &remote, &situation, config, allowed).unwrap_or_else(|e| {
+                        messages.warn(format_args!("{e}; going on without the cache"));
+                        real_tool::pass_through(host)
+                    });
+                }
+                Plan::Passthrough(reason) => (remote, situation, reason),
             }
-            Plan::Passthrough(reason) => (Some(remote), reason),
-        },
+        }
         Ok(None) => return real_tool::pass_through(host),
-        Err(reason) => (None, reason),
+        Err(reason) => (Remote::default(), Situation::default(), reason),
     };
+    for url in asked(&remote, &situation).iter().filter(|url| Transport::of(url).is_remote()) {
+        let pins = if policy.versioned { pins(host, settings, &messages, url) } else { Found::default() };
+        if let Some((status, why)) = refused(&policy, &reason, url, &pins) {
+            messages.error(why);
+            note(host, settings, Outcome::Refused, Some(url), &reason);
+            return ExitCode::from(status);
+        }
+        if let Some(pin) = pins.pin {
+            let url = vcache_store::public_url(url);
+            messages
+                .warn(format_args!("the pin of {url} ({}) is not checked in this call: {reason}", pin.place));
+        }
+    }
     messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
-    note(host, settings, remote.and_then(|remote| remote.url), &reason);
+    note(host, settings, Outcome::Passthrough, remote.url.as_deref(), &reason);
     real_tool::pass_through(host)
 }
 
-fn note(host: &Host, settings: &Settings, url: Option<String>, reason: &Reason) {
+fn note(host: &Host, settings: &Settings, outcome: Outcome, url: Option<&str>, reason: &Reason) {
     let journal = Journal::new(host, settings);
-    let mut event = journal.event(Outcome::Passthrough);
+    let mut event = journal.event(outcome);
     event.reason = Some(reason.code.name().to_owned());
     event.detail = Some(reason.detail.clone()).filter(|detail| !detail.is_empty());
-    event.url = url.map(|url| vcache_store::public_url(&url));
+    event.url = url.map(vcache_store::public_url);
     let opened = cache::open(host, settings, cache::Use::ReadOnly);
     journal.write(opened.as_ref().ok().map(|opened| &opened.store), &event);
 }
@@ -139,14 +160,23 @@ fn route(
     host: &Host,
     git: &Git,
     remote: &Remote,
+    situation: &Situation,
     config: Vec<String>,
     allowed: Option<String>,
 ) -> std::io::Result<ExitCode> {
     let mut status = NamedTempFile::with_prefix("vcache-git-")?;
     let is_clone = remote.command == Command::Clone;
+    let typed = match &remote.url {
+        // A clone's remote has whatever name: its URL comes first.
+        Some(url) => vec![(if is_clone { String::new() } else { url.clone() }, url.clone())],
+        None => {
+            situation.remotes().into_iter().map(|(name, url)| (name.to_owned(), url.to_owned())).collect()
+        }
+    };
     let told = Told {
         status: status.path().display().to_string(),
         clone: remote.url.clone().filter(|_| is_clone),
+        typed,
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),
         follows: remote.follows,
@@ -162,13 +192,15 @@ fn route(
     if let Some(allowed) = allowed {
         command.env("GIT_ALLOW_PROTOCOL", allowed);
     }
-    let end = child::start(command, Stdout::Inherit)?.wait().map(End::like)?;
-    let mut ours = String::new();
-    status.read_to_string(&mut ours)?;
-    drop(status);
+    let child = child::start(command, Stdout::Inherit)?;
+    // From here on it is done, and not a second time but on the helper's word.
+    let end = child.wait().map_or(End::Status(1), End::like);
     if end == End::Status(0) {
         return Ok(ExitCode::SUCCESS);
     }
+    let mut ours = String::new();
+    let _ = status.read_to_string(&mut ours);
+    drop(status);
     if ours == AGAIN {
         return Ok(real_tool::pass_through(host));
     }

@@ -15,6 +15,9 @@ use crate::run::Told;
 use crate::state::{COMPLETE, State};
 use crate::view::{View, view};
 
+/// What of the configuration of a repository makes that only some get in.
+const SECRET: &str = r"^http\..*(extraheader|cookiefile)$";
+
 /// An object that git wants, and the ref that it knows it by (its own name, where it knows none).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Want {
@@ -169,6 +172,9 @@ impl<'a> Server<'a> {
             }
             known => known.map(|seen| seen.state),
         };
+        if !self.git.config(&[], SECRET).is_empty() {
+            return Err(Failure::Origin(String::new()));
+        }
         match (origin::list(&self.git, &self.url), known) {
             (Ok(listed), known) => {
                 let mut state = State { packs: known.map(|state| state.packs).unwrap_or_default(), ..listed };
@@ -245,7 +251,7 @@ impl<'a> Server<'a> {
         if self.mirror.policy.offline {
             return Err(self.offline());
         }
-        let _lock = self.mirror.lock();
+        let lock = self.mirror.lock();
         if self.has(COMPLETE, wants) || part.as_ref().is_some_and(|lane| self.has(lane, wants)) {
             return Ok(());
         }
@@ -253,7 +259,13 @@ impl<'a> Server<'a> {
         if part.is_some_and(|lane| self.fetch(&lane, wants).is_ok()) {
             return Ok(());
         }
-        self.fetch(COMPLETE, wants)
+        let fetched = self.fetch(COMPLETE, wants);
+        drop(lock);
+        if fetched.is_err() && !self.asked {
+            // What it was thought to have is out of date: the next call is to know.
+            let _ = self.ask(None);
+        }
+        fetched
     }
 
     /// Whether the cache has them; then they are at hand.
@@ -264,6 +276,10 @@ impl<'a> Server<'a> {
         let Some(seen) = self.mirror.load(lane).filter(|seen| !seen.state.packs.is_empty()) else {
             return false;
         };
+        // Of a part so many commits are there only behind what it was asked for.
+        if lane != COMPLETE && !wants.iter().all(|want| seen.state.refs.get(&want.name) == Some(&want.id)) {
+            return false;
+        }
         match Bare::of(store, &seen.state) {
             Ok(bare) if self.missing(&bare, wants).is_empty() => {
                 self.bytes = seen.state.bytes();
@@ -295,35 +311,33 @@ impl<'a> Server<'a> {
         };
         let mut state = match lane {
             COMPLETE => State { packs, ..self.state.clone() },
-            _ => State { packs, ..State::default() },
+            _ => {
+                let tips = wants.iter().map(|want| (want.name.clone(), want.id.clone()));
+                State { packs, refs: tips.collect(), ..State::default() }
+            }
         };
         self.show(&bare, &[])?;
-        let fetched = origin::fetch(
-            &self.git,
-            &self.url,
-            &bare,
-            &self.refspecs(lane, wants),
-            &self.options,
-            lane != COMPLETE,
-        );
-        let missing = self.missing(&bare, wants);
-        let missing: Vec<String> =
-            missing.iter().map(|want| format!("+{0}:refs/vcache/{0}", want.id)).collect();
-        let fetched = match missing.is_empty() {
-            true => fetched,
-            // By its name, where the server gives what no ref leads to.
-            false => origin::fetch(&self.git, &self.url, &bare, &missing, &self.options, lane != COMPLETE)
-                .map_err(|e| fetched.err().unwrap_or(e)),
+        let is_part = lane != COMPLETE;
+        let fetch = |refspecs: &[String]| {
+            origin::fetch(&self.git, &self.url, &bare, refspecs, &self.options, is_part)
         };
+        let mut fetched = fetch(&self.refspecs(lane, wants));
+        let missing = self.missing(&bare, wants);
+        if !missing.is_empty() && (fetched.is_ok() || is_part) {
+            // By their names, where the server gives what no ref leads to.
+            let named: Vec<String> =
+                missing.iter().map(|want| format!("+{0}:refs/vcache/{0}", want.id)).collect();
+            fetched = fetch(&named);
+        }
+        // Only what git took for whole is kept.
+        fetched.map_err(Failure::Origin)?;
+        if !self.missing(&bare, wants).is_empty() {
+            return Err(Failure::Origin("fatal: the origin has no such object\n".to_owned()));
+        }
         self.mirror.keep(lane, &mut state, Some(&bare));
         self.bytes = state.bytes();
-        let is_all_there = self.missing(&bare, wants).is_empty();
         self.bare = Some(bare);
-        match fetched {
-            _ if is_all_there => Ok(()),
-            Err(said) => Err(Failure::Origin(said)),
-            Ok(()) => Err(Failure::Origin("fatal: the origin has no such object\n".to_owned())),
-        }
+        Ok(())
     }
 
     fn refspecs(&self, lane: &str, wants: &[Want]) -> Vec<String> {

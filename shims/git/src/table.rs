@@ -26,6 +26,8 @@ pub(crate) enum Meaning {
     Other,
     /// The branch or tag that is checked out.
     Branch,
+    /// A setting of the repository.
+    Config,
     /// The remote's name.
     Origin,
     /// The server is asked in another way.
@@ -40,7 +42,7 @@ pub(crate) const CLONE: Table<Meaning> = Table {
         switch("bare", NO_LETTER, Meaning::Other).negatable(),
         value("branch", b'b', Meaning::Branch),
         value("bundle-uri", NO_LETTER, Meaning::Server),
-        value("config", b'c', Meaning::Other),
+        value("config", b'c', Meaning::Config),
         value("depth", NO_LETTER, Meaning::Other),
         switch("dissociate", NO_LETTER, Meaning::Other).negatable(),
         value("filter", NO_LETTER, Meaning::Other),
@@ -61,7 +63,7 @@ pub(crate) const CLONE: Table<Meaning> = Table {
         value("reference-if-able", NO_LETTER, Meaning::Other),
         switch("reject-shallow", NO_LETTER, Meaning::Other).negatable(),
         switch("remote-submodules", NO_LETTER, Meaning::Other).negatable(),
-        value("revision", NO_LETTER, Meaning::Other),
+        value("revision", NO_LETTER, Meaning::Server),
         value("separate-git-dir", NO_LETTER, Meaning::Other),
         value("server-option", NO_LETTER, Meaning::Server),
         value("shallow-exclude", NO_LETTER, Meaning::Other),

@@ -110,7 +110,7 @@ pub fn take(
                 let mirror = Mirror::only_looking(host, settings, &bundle.url);
                 mirror.is_some_and(|mirror| is_held(&git, &mirror, &bundle))
             }
-            false => keep(&git, &Mirror::open(host, settings, &bundle.url, false), &bundle, &bare)?,
+            false => keep(&git, &Mirror::open(host, settings, &bundle.url, &[]), &bundle, &bare)?,
         };
         taken.push(Taken { bundle, held });
     }

@@ -38,6 +38,7 @@ pub struct Row {
     pub(super) words: Words,
     pub(super) same_objects: bool,
     pub(super) ignored: Vec<&'static str>,
+    pub(super) since: u32,
 }
 
 /// A row that the cache answers. The line is split at blanks; single quotes keep them.
@@ -79,6 +80,7 @@ impl Row {
             words: Words::All,
             same_objects: true,
             ignored: Vec::new(),
+            since: 0,
         }
     }
 
@@ -121,6 +123,12 @@ impl Row {
     /// Lets repositories have other objects than the real git has got: more than what was asked for does no harm.
     pub fn more_objects(mut self) -> Row {
         self.same_objects = false;
+        self
+    }
+
+    /// Runs with git 2.`minor` and newer ones alone.
+    pub fn since(mut self, minor: u32) -> Row {
+        self.since = minor;
         self
     }
 

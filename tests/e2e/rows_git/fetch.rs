@@ -9,6 +9,9 @@ const WHOLE: &str = "git clone -q {h}/plain.git a";
 /// What a fetch gets is what any clone gets.
 const ALL: &str = "git -C a config remote.origin.fetch +refs/heads/*:refs/remotes/origin/*";
 
+/// Older ones do not look for tags in what a remote helper has fetched where no ref has moved.
+const TAGS_AFTER_DEEPENING: u32 = 44;
+
 pub(crate) fn rows() -> Vec<Row> {
     [what(), depth(), pruning(), manner(), sequences()].concat()
 }
@@ -56,15 +59,17 @@ fn what() -> Vec<Row> {
 fn depth() -> Vec<Row> {
     let shallow = |line| cached(line).before(SHALLOW);
     vec![
-        shallow("git -C a fetch --unshallow"),
+        shallow("git -C a fetch --unshallow").since(TAGS_AFTER_DEEPENING),
         shallow("git -C a fetch --depth 2"),
-        shallow("git -C a fetch --deepen 2"),
+        shallow("git -C a fetch --deepen 2").since(TAGS_AFTER_DEEPENING),
         shallow("git -C a fetch --shallow-since=2020-01-04"),
-        shallow("git -C a fetch --shallow-exclude=v1.0"),
+        shallow("git -C a fetch --shallow-exclude=v1.0").since(TAGS_AFTER_DEEPENING),
         shallow("git -C a fetch --depth 1 origin feature/one"),
         shallow("git -C a fetch origin release-1.0"),
         shallow("git -C a fetch --tags"),
-        cached("git -C a fetch --unshallow").before("git clone -q --depth 1 {g}/plain.git a"),
+        cached("git -C a fetch --unshallow")
+            .before("git clone -q --depth 1 {g}/plain.git a")
+            .since(TAGS_AFTER_DEEPENING),
         part("git -C a fetch --depth 1 origin main"),
     ]
 }
