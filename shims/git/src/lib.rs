@@ -28,6 +28,7 @@ mod helper;
 mod mirror;
 mod options;
 mod origin;
+mod pinned;
 mod plan;
 mod push;
 mod reason;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vcache_shim::journal::{Event, Journal, Outcome};
-use vcache_shim::{Chain, OnMismatch, exit};
+use vcache_shim::{Chain, exit};
 use vcache_store::KeyLock;
 
 use crate::bare::{Bare, Unusable};
@@ -113,7 +113,7 @@ impl<'a> Server<'a> {
     }
 
     /// The clone that the user has typed.
-    fn is_clone(&self) -> bool {
+    pub(crate) fn is_clone(&self) -> bool {
         self.is_named && self.told.clone.is_some()
     }
 
@@ -200,42 +200,6 @@ impl<'a> Server<'a> {
     pub(crate) fn offline(&self) -> Failure {
         let message = format!("{}: not in the cache, and VCACHE_OFFLINE allows no network", self.mirror.key);
         Failure::Refused(exit::OFFLINE_MISS, message)
-    }
-
-    /// Sees to it that what is pinned can be given.
-    pub(crate) fn settle_pin(&mut self) -> Result<(), Failure> {
-        let (Some(pin), Some(name)) = (self.mirror.pin().cloned(), self.view.selected.clone()) else {
-            return Ok(());
-        };
-        if let Some(other) =
-            self.view.instead_of.as_ref().filter(|_| self.is_clone() && self.told.branch.is_some())
-        {
-            self.mirror.messages.warn(format_args!(
-                "{}: `{}` is {other}, and the pin is what counts: {} ({})",
-                self.mirror.key,
-                self.told.branch.as_deref().unwrap_or_default(),
-                pin.id,
-                pin.place
-            ));
-        }
-        let why = match self.ensure(&[Want { id: pin.id.clone(), name }]) {
-            Err(Failure::Origin(why)) => why,
-            other => return other,
-        };
-        let (url, why) = (&self.mirror.key, short(&why));
-        let message = format!(
-            "{url}: pinned to {} ({}), which neither the cache nor the origin has: {why}",
-            pin.id, pin.place
-        );
-        if self.mirror.policy.on_mismatch == OnMismatch::Fail {
-            return Err(Failure::Refused(
-                exit::PIN_VIOLATED,
-                format!("{message}; correct the line, or remove it"),
-            ));
-        }
-        self.mirror.messages.warn(format_args!("{message}; going on with what the origin has"));
-        self.view = view(&self.state, None, None);
-        Ok(())
     }
 
     /// Sees to it that these can be given.

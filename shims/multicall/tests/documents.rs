@@ -105,7 +105,9 @@ fn statuses() -> String {
 
 fn reasons() -> String {
     let mut table = String::from("| reason | meaning |\n|---|---|\n");
-    for (name, meaning) in (vcache_web::FAMILY.reasons)().into_iter().chain((vcache_docker::FAMILY.reasons)())
+    for (name, meaning) in [&vcache_web::FAMILY, &vcache_git::FAMILY, &vcache_docker::FAMILY]
+        .into_iter()
+        .flat_map(|family| (family.reasons)())
     {
         writeln!(table, "| `{name}` | {meaning} |").unwrap();
     }
