@@ -1,5 +1,5 @@
 #!/bin/bash
-# Clones in image builds, with a submodule, a shallow one and a pinned one, through each transport, by `serve` with both builders: cold, then warm with the origin stopped (by `serve`) or
+# Clones in image builds, with a submodule, a shallow one and a pinned one, through each transport: cold, then warm with the origin stopped (by `serve`) or
 # without a network (by `stage` and `log`); the images are compared file by file with one that was built without us. VCACHE_TEST_BIN: the folder of the static executables.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,7 +10,7 @@ base=vcache-git-base-$$
 image=vcache-git-$$
 cleanup() {
     [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null
-    "$docker" image rm -f "$base" "$image":{plain,0-serve,0-stage,1-serve,1-log} >/dev/null 2>&1
+    "$docker" image rm -f "$base" "$image":{plain,0-serve,0-stage,1-log} >/dev/null 2>&1
 }
 
 # Two repositories, one a submodule of the other, behind a daemon on loopback.
@@ -61,9 +61,9 @@ cp -r "$work/context/." "$work/plain"
 contents "$image:plain" >"$work/plain.list" || { fail "the plain image can't be looked at"; exit 1; }
 
 for kit in 0 1; do
-    # How they are built differs no more than transports.sh shows.
+    # What the builders do differently is for the other scripts to show.
     ways=(serve stage)
-    [ $kit = 0 ] || ways=(serve log)
+    [ $kit = 0 ] || ways=(log)
     for way in "${ways[@]}"; do
         name=$kit-$way what="$way, $([ $kit = 1 ] && echo BuildKit || echo classic)"
         for round in cold warm; do

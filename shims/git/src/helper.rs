@@ -12,7 +12,7 @@ use vcache_shim::{Host, Level, Messages, Policy, Settings, exit};
 
 use crate::COMPONENT;
 use crate::address::{Transport, shared};
-use crate::git::{Git, not_started};
+use crate::git::{Git, not_started, short};
 use crate::mirror::Mirror;
 use crate::push;
 use crate::reason::Code;
@@ -189,8 +189,13 @@ fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
         }
         // What a submodule has begun can't be done anew as if nothing had been.
         Failure::Origin(_) | Failure::Trouble(_) if server.may_be_done_anew() => {
-            if let Failure::Trouble(said) = failure {
-                messages.warn(format_args!("{}; going on without the cache", said.trim_end()));
+            // What the origin says against being listed it says to the real git, too.
+            match failure {
+                Failure::Origin(_) if !server.has_fetched() => {}
+                Failure::Origin(said) | Failure::Trouble(said) => {
+                    messages.warn(format_args!("{}; going on without the cache", short(said)));
+                }
+                Failure::Refused(..) => {}
             }
             (Outcome::Failed, AGAIN.to_owned())
         }

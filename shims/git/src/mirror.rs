@@ -230,6 +230,12 @@ impl<'a> Mirror<'a> {
             origin: self.key.clone(),
             fetched: now(),
         };
+        // What is there under this name stays; what is corrupt is not to.
+        if let Ok(Some(there)) = store.peek(&ingested.id)
+            && matches!(there.verify(), Err(StoreError::Corrupt { .. }))
+        {
+            let _ = store.quarantine(&there);
+        }
         let published = ingested.publish(&self.key).and_then(|_| store.publish(&key, &record));
         published.map_err(|e| Chain(&e).to_string())
     }

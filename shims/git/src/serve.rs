@@ -112,6 +112,11 @@ impl<'a> Server<'a> {
         self.is_named && !self.told.status.is_empty() && !self.mirror.policy.offline
     }
 
+    /// Whether objects were asked of the origin.
+    pub(crate) fn has_fetched(&self) -> bool {
+        self.fetched
+    }
+
     /// The clone that the user has typed.
     pub(crate) fn is_clone(&self) -> bool {
         self.is_named && self.told.clone.is_some()

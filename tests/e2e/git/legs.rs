@@ -87,7 +87,6 @@ impl Bench {
             ],
             Expect::Cached => &[
                 ("cold", Runner::Controlled, true, Some(&once)),
-                ("warm", Runner::Controlled, true, Some(none)),
                 ("warm, origin stopped", Runner::Plain, false, Some(none)),
                 ("warm, network cut", Runner::Cut, false, Some(none)),
             ],
