@@ -34,7 +34,7 @@ mod tree;
 
 pub use bins::{bin_dir, workspace};
 pub use digest::{md5_hex, sha256_hex};
-pub use git::{BIG_FILES, GitOrigin};
+pub use git::GitOrigin;
 pub use need::{Need, have, missing, say_skipped};
 pub use nginx::Nginx;
 pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};

@@ -86,6 +86,11 @@ impl Git {
         command
     }
 
+    /// The parameters with more settings, for a command's environment: what they hold is not for everyone who may list processes.
+    pub(crate) fn parameters_with(&self, settings: &[(String, String)]) -> (&'static str, OsString) {
+        (PARAMETERS, extended(self.parameters.clone().unwrap_or_default(), settings))
+    }
+
     /// In no repository, or in the one that `--git-dir` names.
     pub(crate) fn elsewhere<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = self.here(args);
@@ -137,6 +142,17 @@ pub(crate) fn settings(text: &[u8]) -> Vec<(String, String)> {
         (name.to_owned(), value.to_owned())
     };
     entries.map(pair).collect()
+}
+
+/// Parameters with more settings behind them.
+fn extended(mut parameters: OsString, settings: &[(String, String)]) -> OsString {
+    let quoted = |text: &str| text.replace('\'', r"'\''");
+    // In this form there is no place for `=` in a name.
+    for (name, value) in settings.iter().filter(|(name, _)| !name.contains('=')) {
+        let space = if parameters.is_empty() { "" } else { " " };
+        parameters.push(format!("{space}'{}={}'", quoted(name), quoted(value)));
+    }
+    parameters
 }
 
 /// The parameters less those that `run` has added.
@@ -195,6 +211,14 @@ mod tests {
         ] {
             assert_eq!(without_ours(given.as_ref()), *left, "{given}");
         }
+    }
+
+    #[test]
+    fn parameters_are_quoted_as_git_does() {
+        let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let settings = [setting("a.b", "it's"), setting("url.x=y.insteadof", "z"), setting("c.d", "")];
+        assert_eq!(extended(OsString::new(), &settings), *"'a.b=it'\\''s' 'c.d='");
+        assert_eq!(extended("'e.f=g'".into(), &settings[2..]), *"'e.f=g' 'c.d='");
     }
 
     #[test]

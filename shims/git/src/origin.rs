@@ -47,9 +47,6 @@ pub(crate) fn fetch(
     is_part: bool,
 ) -> Result<(), String> {
     let mut args: Vec<String> = as_is(url);
-    for (name, value) in git.config(&[], ON_THE_WAY) {
-        args.extend(["-c".to_owned(), format!("{name}={value}")]);
-    }
     for setting in [
         "fetch.unpackLimit=1",
         "transfer.unpackLimit=1",
@@ -73,6 +70,8 @@ pub(crate) fn fetch(
     args.extend(["--".to_owned(), url.to_owned()]);
     args.extend_from_slice(refspecs);
     let mut command = git.elsewhere(&args);
+    let (name, parameters) = git.parameters_with(&git.config(&[], ON_THE_WAY));
+    command.env(name, parameters);
     // Our standard output is git's side of the protocol, and what is shown is shown while it goes on.
     let shown = if options.shows_progress() { Stdio::inherit() } else { Stdio::piped() };
     let output = git.run(command.stdout(Stdio::null()).stderr(shown)).map_err(|e| not_started(&e))?;

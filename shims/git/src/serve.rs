@@ -361,8 +361,10 @@ impl<'a> Server<'a> {
             ..self.journal.event(outcome.unwrap_or(done))
         };
         self.journal.write(self.mirror.store(), &event);
+        // Hooks of a clone may fetch for other repositories.
         if let (Some(url), Some(commit), None) = (&self.told.clone, self.view.checked_out(), outcome)
             && self.is_named
+            && self.options.cloning
         {
             self.mirror.record(url, commit);
         }

@@ -87,7 +87,11 @@ fn global() -> Vec<Row> {
             .env("GIT_CONFIG_KEY_0", "core.autocrlf")
             .env("GIT_CONFIG_VALUE_0", "true"),
         cached("git clone {h}/plain.git a").env("GIT_CONFIG_PARAMETERS", "'core.autocrlf'='true'"),
-        cached("git clone far:plain.git a").before("git config --global url.{h}/.insteadOf far:"),
+        cached("git clone http://far/plain.git a")
+            .before("git config --global url.{h}/.insteadOf http://far/"),
+        // By its look it is an account at a host.
+        passed("git-ssh-user", "git clone far:plain.git a")
+            .before("git config --global url.{h}/.insteadOf far:"),
         cached("git clone {h}/plain.git a").before("git config --global protocol.version 0"),
     ]
 }

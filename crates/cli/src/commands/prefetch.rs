@@ -142,7 +142,7 @@ impl Facts {
         });
         self.bytes += filled.repositories.iter().map(|repository| repository.bytes).sum::<u64>();
         self.repositories.extend(filled.repositories.into_iter().map(|repository| Repository {
-            url: repository.url,
+            url: vcache_store::public_url(&repository.url),
             commit: repository.commit,
             place: commit.place.clone(),
             submodule: repository.path,
@@ -160,7 +160,7 @@ impl Facts {
 impl Trouble {
     pub(super) fn of(commit: &Commit, error: FillError) -> Trouble {
         Trouble {
-            url: error.url,
+            url: vcache_store::public_url(&error.url),
             commit: commit.id.clone(),
             place: commit.place.clone(),
             submodule: error.path,

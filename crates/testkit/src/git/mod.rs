@@ -22,7 +22,6 @@ use crate::Need;
 use crate::sandbox::set_mode;
 
 use command::Git;
-pub use repos::BIG_FILES;
 use server::Servers;
 use stream::{Item, Stream};
 
@@ -41,7 +40,7 @@ impl GitOrigin {
 
     /// Makes the repositories and serves them.
     pub fn start() -> GitOrigin {
-        let dir = tempfile::Builder::new().prefix("vcache-git-").tempdir().expect("make a temporary folder");
+        let dir = tempfile::Builder::new().prefix("vcache-origin-").tempdir().expect("make a temporary folder");
         set_mode(dir.path(), 0o755);
         let mut origin =
             GitOrigin { http_port: server::free_port(), git_port: server::free_port(), servers: None, dir };
@@ -76,7 +75,7 @@ impl GitOrigin {
     /// Serves on the same ports again. Idempotent.
     pub fn resume(&mut self) {
         if self.servers.is_none() {
-            self.servers = Some(Servers::start(self.dir.path(), &self.root(), self.http_port, self.git_port));
+            self.servers = Some(Servers::start(self.dir.path(), self.http_port, self.git_port));
         }
     }
 
@@ -158,18 +157,60 @@ impl GitOrigin {
         git.import(&stream);
     }
 
-    /// What the servers complained of, for messages.
-    pub fn complaints(&self) -> String {
-        ["errors", "daemon.log"]
-            .map(|name| std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default())
-            .join("")
-    }
-
     /// Reads a log and empties it; its writers append.
     fn take(&self, name: &str) -> String {
         let path = self.dir.path().join(name);
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         std::fs::write(&path, "").expect("empty a log");
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sandbox, missing};
+
+    #[test]
+    fn it_serves_counts_and_stops() {
+        if missing("it_serves_counts_and_stops", &GitOrigin::NEEDS) {
+            return;
+        }
+        let (mut origin, sandbox) = (GitOrigin::start(), Sandbox::without_shims());
+        let clone = |url: &str| {
+            sandbox.clear_work();
+            sandbox.real(["git", "clone", "-q", url, "a"]).finish().code
+        };
+        let urls = [format!("{}/plain.git", origin.http()), format!("{}/plain.git", origin.git())];
+        for url in &urls {
+            assert_eq!(clone(url), 0);
+            assert_eq!(origin.take_packs(), ["plain.git"]);
+        }
+        // Lines of requests come when a server has got round to it.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let requests = origin.take_requests();
+        assert!(GitOrigin::posts(&requests, "plain.git") >= 2, "{requests:?}");
+        assert_eq!(GitOrigin::posts(&requests, "sub.git"), 0, "{requests:?}");
+        assert!(GitOrigin::bytes(&requests) > 1000, "{requests:?}");
+        origin.stop();
+        assert!(urls.iter().all(|url| clone(url) != 0));
+        origin.resume();
+        assert!(urls.iter().all(|url| clone(url) == 0));
+        let main = origin.id("moved.git", "main");
+        assert_ne!(origin.push("moved.git", "main", "new"), main);
+        assert_ne!(origin.force_push("moved.git", "main", "other"), main);
+    }
+
+    #[test]
+    fn two_origins_have_the_same_commits() {
+        if missing("two_origins_have_the_same_commits", &GitOrigin::NEEDS) {
+            return;
+        }
+        let (one, other) = (GitOrigin::start(), GitOrigin::start());
+        for (repository, revision) in
+            [("plain.git", "main"), ("sub.git", "refs/hidden/lost"), ("big.git", "main")]
+        {
+            assert_eq!(one.id(repository, revision), other.id(repository, revision), "{repository}");
+        }
     }
 }

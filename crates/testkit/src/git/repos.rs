@@ -20,7 +20,7 @@ use super::command::Git;
 use super::stream::{Item, Stream};
 
 /// The number of files in `big.git`.
-pub const BIG_FILES: usize = 2000;
+const BIG_FILES: usize = 2000;
 
 /// Makes all of them below `root`; `http` is the address under which they will be served.
 pub(super) fn make(root: &Path, http: &str) {

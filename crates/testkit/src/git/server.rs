@@ -11,51 +11,36 @@ use super::command::{Git, alone};
 use crate::process::kill_group;
 use crate::sandbox::set_mode;
 
-/// The three processes; dropping the value ends them.
+/// Starts all three in the process group of the shell, and ends them with itself when its standard input does: with this process, however that
+/// ends.
+const SCRIPT: &str = r#"fcgiwrap -f -c 8 -s "unix:$1/fcgi" 2>>"$1/errors" &
+nginx -e "$1/errors" -c "$1/nginx.conf" 2>/dev/null &
+"$2/git-daemon" --verbose --reuseaddr --export-all --enable=upload-archive --listen=127.0.0.1 "--port=$3" "--base-path=$1/repos" 2>>"$1/daemon.log" &
+read -r _
+kill -KILL 0
+"#;
+
+/// The processes; dropping the value ends them.
 #[derive(Debug)]
 pub(super) struct Servers {
-    children: Vec<Child>,
+    shell: Child,
+    ports: [u16; 2],
 }
 
 impl Servers {
     /// Starts them, and returns when both ports take connections.
-    pub(super) fn start(dir: &Path, root: &Path, http_port: u16, git_port: u16) -> Servers {
+    pub(super) fn start(dir: &Path, http_port: u16, git_port: u16) -> Servers {
         let socket = dir.join("fcgi");
         std::fs::remove_file(&socket).ok();
-        let mut wrap = Command::new("fcgiwrap");
-        wrap.args(["-f", "-c", "8", "-s", &format!("unix:{}", socket.display())]);
-        let mut nginx = Command::new("nginx");
-        nginx.arg("-e").arg(dir.join("errors")).arg("-c").arg(dir.join("nginx.conf"));
-        let mut daemon = Command::new(exec_path().join("git-daemon"));
-        daemon
-            .args([
-                "--verbose",
-                "--reuseaddr",
-                "--export-all",
-                "--enable=upload-archive",
-                "--listen=127.0.0.1",
-            ])
-            .args([format!("--port={git_port}"), format!("--base-path={}", root.display())]);
-        alone(&mut daemon, dir);
-        daemon.stderr(append(&dir.join("daemon.log")));
-        wrap.stderr(append(&dir.join("errors")));
-        nginx.stderr(Stdio::null());
-        let mut servers = Servers { children: Vec::new() };
-        for mut command in [wrap, nginx, daemon] {
-            command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-            let child = command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}"));
-            servers.children.push(child);
-        }
-        let reached = || {
-            socket.exists()
-                && [http_port, git_port].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
-        };
-        let begin = Instant::now();
-        while !reached() {
-            let complaints = || std::fs::read_to_string(dir.join("errors")).unwrap_or_default();
-            assert!(begin.elapsed() < Duration::from_secs(10), "no server: {}", complaints());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(dir).arg(exec_path()).arg(git_port.to_string());
+        alone(&mut command, dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let shell = command.spawn().expect("start a shell");
+        let servers = Servers { shell, ports: [http_port, git_port] };
+        let complaints = || std::fs::read_to_string(dir.join("errors")).unwrap_or_default();
+        let is_up = || socket.exists() && servers.ports.iter().all(|port| listens(*port));
+        assert!(comes(is_up), "no server: {}", complaints());
         // The workers of nginx are another user's.
         set_mode(&socket, 0o777);
         servers
@@ -64,11 +49,27 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        for child in &mut self.children {
-            kill_group(child);
-            child.wait().ok();
-        }
+        kill_group(&self.shell);
+        self.shell.wait().ok();
+        // The others are no children of ours.
+        comes(|| !self.ports.iter().any(|port| listens(*port)));
     }
+}
+
+fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+/// Waits for something, and not for ever.
+fn comes(is_there: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    while !is_there() {
+        if begin.elapsed() > Duration::from_secs(10) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
 }
 
 /// Writes what the servers are told: a configuration of git for both, and nginx's own.
@@ -128,9 +129,4 @@ pub(super) fn free_port() -> u16 {
 
 fn exec_path() -> std::path::PathBuf {
     Git::here(Path::new("/")).run(&["--exec-path"]).into()
-}
-
-fn append(path: &Path) -> std::fs::File {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    file.unwrap_or_else(|error| panic!("open {}: {error}", path.display()))
 }
