@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use crate::bare::Bare;
-use crate::git::{not_started, words};
+use crate::git::not_started;
 use crate::serve::{Failure, Server, Want, is_general};
 
 impl Server<'_> {
@@ -59,8 +59,18 @@ impl Server<'_> {
 
     /// Has the real git take over objects from a repository (git-fetch-pack(1)).
     fn fetch_pack(&self, from: &str, wants: &[Want]) -> Result<String, Failure> {
-        let mut args: Vec<String> =
-            ["fetch-pack", "--stdin", "--thin", "--lock-pack"].map(str::to_owned).to_vec();
+        match self.try_fetch_pack(&[], from, wants) {
+            // Before 2.21 `fetch-pack` knows no protocol 2, which the user may have set.
+            Err(Failure::Origin(_)) if !self.is_local => {
+                self.try_fetch_pack(&["-c", "protocol.version=0"], from, wants)
+            }
+            done => done,
+        }
+    }
+
+    fn try_fetch_pack(&self, version: &[&str], from: &str, wants: &[Want]) -> Result<String, Failure> {
+        let begin = version.iter().chain(&["fetch-pack", "--stdin", "--thin", "--lock-pack"]);
+        let mut args: Vec<String> = begin.map(|word| (*word).to_owned()).collect();
         args.extend(self.options.of_fetch_pack());
         args.push(from.to_owned());
         let mut command = self.git.here(&args);
@@ -81,7 +91,8 @@ impl Server<'_> {
         let output = child.wait_with_output().map_err(failed)?;
         let _ = writer.join();
         if !output.status.success() {
-            return Err(Failure::Origin(words(&output)));
+            // It has said why.
+            return Err(Failure::Origin(String::new()));
         }
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";

@@ -18,6 +18,8 @@ pub(crate) struct Options {
     update_shallow: bool,
     refetch: bool,
     from_promisor: bool,
+    /// Until 2.29: not to take for granted what the commits that are there lead to.
+    no_dependents: bool,
     /// An empty repository is being filled.
     pub(crate) cloning: bool,
     /// Git wants to know whether all that objects lead to is there.
@@ -44,6 +46,7 @@ impl Options {
             // Sent with other values than `true`; they are switches that are never taken back.
             "refetch" => self.refetch = true,
             "from-promisor" => self.from_promisor = true,
+            "no-dependents" => self.no_dependents = true,
             "cloning" => self.cloning = is_on,
             "check-connectivity" => self.check_connectivity = is_on,
             _ => return "unsupported",
@@ -93,6 +96,7 @@ impl Options {
             ("--deepen-relative", self.relative),
             ("--refetch", self.refetch),
             ("--from-promisor", self.from_promisor),
+            ("--no-dependents", self.no_dependents),
         ];
         words.extend(switches.iter().filter(|(_, is_on)| *is_on).map(|(word, _)| (*word).to_owned()));
         words.extend(self.filter.iter().map(|filter| format!("--filter={filter}")));

@@ -27,6 +27,18 @@ impl Situation {
         remotes_of(&self.config)
     }
 
+    /// What git makes of a URL (git-config(1), `url.<base>.insteadOf`): the longest beginning counts, of equal ones the first.
+    pub(crate) fn rewritten(&self, url: &str) -> String {
+        let rule = |(name, begin): &'_ (String, String)| {
+            let base = name.strip_prefix("url.")?.strip_suffix(".insteadof")?;
+            Some((base.to_owned(), url.strip_prefix(begin.as_str())?.to_owned()))
+        };
+        let rules = self.config.iter().filter_map(rule);
+        // The shortest rest is the longest beginning.
+        let found = rules.reduce(|best, next| if next.1.len() < best.1.len() { next } else { best });
+        found.map_or(url.to_owned(), |(base, rest)| base + &rest)
+    }
+
     /// The URLs that the remotes of the repository are fetched from.
     pub(crate) fn fetched_from(&self) -> Vec<String> {
         self.remotes().into_values().filter(|url| Transport::of(url).is_remote()).map(str::to_owned).collect()
@@ -34,8 +46,7 @@ impl Situation {
 }
 
 /// What of git's configuration is asked for, as `git config --get-regexp` has it.
-pub(crate) const ASKED: &str =
-    r"^(remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*extraheader)$";
+pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*extraheader)$";
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -89,7 +100,7 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
     match call.command {
         Command::Clone => {
             let url = call.url.as_deref().unwrap_or_default();
-            must_be_ours(url)?;
+            must_be_ours(&situation.rewritten(url))?;
             let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
             let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
             if named.is_some_and(|name| name.contains('=')) {
@@ -106,7 +117,7 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
     }
     if call.command != Command::Clone {
         if let Some(url) = &call.url {
-            must_be_ours(url)?;
+            must_be_ours(&situation.rewritten(url))?;
             if url.contains('=') {
                 return leave(Code::Equals, "");
             }
@@ -115,7 +126,7 @@ fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
         }
         let mut others = Vec::new();
         for (name, url) in situation.remotes() {
-            match must_be_ours(url) {
+            match must_be_ours(&situation.rewritten(url)) {
                 Ok(()) if !name.contains('=') => config.push(by_helper(name)),
                 Ok(()) => others.push(Reason::new(Code::Equals, name)),
                 Err(reason) => others.push(reason),
@@ -214,6 +225,12 @@ mod tests {
             ("git clone -c http.extraHeader=x http://h/a", &[], "git-server-option"),
             ("git clone -o a=b http://h/a", &[], "git-url-equals"),
             ("git clone alice@h:a", &[], "git-ssh-user"),
+            (
+                "git clone far:a",
+                &[("url.alice@h:.insteadof", "fa"), ("url.http://h/.insteadof", "far:")],
+                "remote.origin.vcs=vcache",
+            ),
+            ("git clone http://h/a", &[("url.http://u:p@h/.insteadof", "http://h/")], "git-credentials"),
             ("git clone /a", &[], "git-local"),
             ("git clone ext::x", &[], "git-foreign-helper"),
             ("git clone http://t@h/a", &[], "git-credentials"),

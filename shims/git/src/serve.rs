@@ -246,7 +246,8 @@ impl<'a> Server<'a> {
             return false;
         };
         // Of a part so many commits are there only behind what it was asked for.
-        if lane != COMPLETE && !wants.iter().all(|want| seen.state.refs.get(&want.name) == Some(&want.id)) {
+        let is_tip = |want: &Want| want.name == want.id || seen.state.refs.get(&want.name) == Some(&want.id);
+        if lane != COMPLETE && !wants.iter().all(is_tip) {
             return false;
         }
         match Bare::of(store, &seen.state) {
@@ -281,7 +282,8 @@ impl<'a> Server<'a> {
         let mut state = match lane {
             COMPLETE => State { packs, ..self.state.clone() },
             _ => {
-                let tips = wants.iter().map(|want| (want.name.clone(), want.id.clone()));
+                let tips = wants.iter().filter(|want| want.name != want.id);
+                let tips = tips.map(|want| (want.name.clone(), want.id.clone()));
                 State { packs, refs: tips.collect(), ..State::default() }
             }
         };
@@ -335,12 +337,11 @@ impl<'a> Server<'a> {
             .filter(|(name, _)| is_general(name))
             .map(|(name, id)| (name.clone(), id.clone()))
             .collect();
-        refs.extend(
-            wants
-                .iter()
-                .filter(|want| want.name.starts_with("refs/"))
-                .map(|want| (want.name.clone(), want.id.clone())),
-        );
+        refs.extend(wants.iter().map(|Want { id, name }| match name.starts_with("refs/") {
+            true => (name.clone(), id.clone()),
+            // Protocol 0 gives nothing from a repository that has no ref at all.
+            false => (format!("refs/vcache/{id}"), id.clone()),
+        }));
         let failed = |e: std::io::Error| Failure::Trouble(format!("{}: {e}", bare.path().display()));
         let present =
             bare.present(&self.git, &refs.values().map(String::as_str).collect()).map_err(failed)?;

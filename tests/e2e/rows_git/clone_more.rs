@@ -86,7 +86,7 @@ fn global() -> Vec<Row> {
             .env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "core.autocrlf")
             .env("GIT_CONFIG_VALUE_0", "true"),
-        cached("git clone {h}/plain.git a").env("GIT_CONFIG_PARAMETERS", "'core.autocrlf'='true'"),
+        cached("git clone {h}/plain.git a").env("GIT_CONFIG_PARAMETERS", "'core.eol'='lf'"),
         cached("git clone http://far/plain.git a")
             .before("git config --global url.{h}/.insteadOf http://far/"),
         // By its look it is an account at a host.

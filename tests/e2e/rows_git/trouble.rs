@@ -34,7 +34,7 @@ fn refused() -> Vec<Row> {
         live("git clone http://user:wrong@{H}/private/plain.git a"),
         live("git clone {h}/private/plain.git a").env("GIT_ASKPASS", "false"),
         live("git -c protocol.http.allow=never clone {h}/plain.git a"),
-        live("git clone {h}/plain.git a").env("GIT_ALLOW_PROTOCOL", "git:file"),
+        live("git clone {h}/plain.git a").env("GIT_ALLOW_PROTOCOL", "git:file").last_line(),
         live("git -c http.followRedirects=false clone {h}/redirect/plain.git a"),
         live("git archive --remote={h}/plain.git HEAD").last_line(),
     ]

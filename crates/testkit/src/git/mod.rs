@@ -40,7 +40,8 @@ impl GitOrigin {
 
     /// Makes the repositories and serves them.
     pub fn start() -> GitOrigin {
-        let dir = tempfile::Builder::new().prefix("vcache-origin-").tempdir().expect("make a temporary folder");
+        let dir =
+            tempfile::Builder::new().prefix("vcache-origin-").tempdir().expect("make a temporary folder");
         set_mode(dir.path(), 0o755);
         let mut origin =
             GitOrigin { http_port: server::free_port(), git_port: server::free_port(), servers: None, dir };
