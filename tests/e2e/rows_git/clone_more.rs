@@ -89,9 +89,7 @@ fn global() -> Vec<Row> {
         cached("git clone {h}/plain.git a").env("GIT_CONFIG_PARAMETERS", "'core.eol'='lf'"),
         cached("git clone http://far/plain.git a")
             .before("git config --global url.{h}/.insteadOf http://far/"),
-        // By its look it is an account at a host.
-        passed("git-ssh-user", "git clone far:plain.git a")
-            .before("git config --global url.{h}/.insteadOf far:"),
+        cached("git clone far:plain.git a").before("git config --global url.{h}/.insteadOf far:"),
         cached("git clone {h}/plain.git a").before("git config --global protocol.version 0"),
     ]
 }
