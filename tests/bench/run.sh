@@ -1,6 +1,6 @@
 #!/bin/bash
 # Prints what calls cost with the shims, as ratios to the real tools in the same run, and what `vcache serve`, `export` and `import` cost.
-# Options: --quick (small and short), --only-vcache (without the calls).
+# Options: --quick (small and short), --only-vcache (without the calls), --only-git.
 # HOOK_DIR=/path/to/hooks measures another hook directory beside them. A quiet machine gives better figures.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

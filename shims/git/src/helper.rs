@@ -77,7 +77,9 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     if server.is_local && offline && transport != Transport::Local {
         return fail(&server, &server.offline());
     }
-    let is_http = transport == Transport::Http && !offline;
+    // Git by itself knows of no pin.
+    let may_leave = !offline && server.mirror.pin().is_none();
+    let is_http = transport == Transport::Http && may_leave;
     match server.look() {
         // It is the real one that says why; of an empty repository we could not even tell the branch that it will have.
         Err(Failure::Origin(_)) if is_http => return become_gits_own(&server.git, &remote, &server.url),
@@ -85,7 +87,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         Ok(view) if is_http && !view.refs.contains_key(HEAD) => {
             return become_gits_own(&server.git, &remote, &server.url);
         }
-        Ok(view) if is_named && transport.is_remote() && !view.refs.contains_key(HEAD) => {
+        Ok(view) if may_leave && is_named && transport.is_remote() && !view.refs.contains_key(HEAD) => {
             return fail(&server, &Failure::Origin(String::new()));
         }
         Err(failure) => return fail(&server, &failure),

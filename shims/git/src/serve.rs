@@ -107,9 +107,11 @@ impl<'a> Server<'a> {
         self.view.listing()
     }
 
-    /// Whether the real git can do it all in our stead: someone waits who would run it, and nothing has come of the call yet.
+    /// Whether the real git can do it all in our stead: someone waits who would run it, nothing has come of the call yet, and
+    /// no pin would be passed by.
     pub(crate) fn may_be_done_anew(&self) -> bool {
-        self.is_named && !self.told.status.is_empty() && !self.mirror.policy.offline
+        let is_free = self.mirror.pin().is_none() && !self.mirror.policy.offline;
+        self.is_named && is_free && !self.told.status.is_empty()
     }
 
     /// Whether objects were asked of the origin.

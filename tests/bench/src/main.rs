@@ -2,7 +2,7 @@
 //!
 //! Contenders take turns (A B A B …) against an origin on loopback; medians of each are compared. Prints a table with the
 //! limit that each figure is held against; nothing here is an assertion. Rows of `vcache` itself (`serve`, `export`, `import`) stand beside
-//! what is named in them. `--only-vcache` prints those alone. `--quick` takes small files and few rounds, to
+//! what is named in them. `--only-vcache` prints those alone, `--only-git` those of git. `--quick` takes small files and few rounds, to
 //! see that everything runs. Started by `run.sh`.
 //!
 //! Hooks that serve pinned content alone need its pin: `HOOK_VERSIONS` names the version file that they read, and the
@@ -16,6 +16,7 @@
 
 mod archive;
 mod call;
+mod git;
 mod origin;
 mod rounds;
 mod serve;
@@ -71,6 +72,9 @@ fn run() -> Result<(), String> {
     let vcache = std::env::var_os("VCACHE_BENCH_VCACHE").map(PathBuf::from);
     let bench = Bench { root, shims, vcache, hooks, hook_versions, origin, quick };
     println!("{:<34} {:>10} {:>10} {:>8} {:>8}   limit", "", "shim ms", "other ms", "ratio", "hook ms");
+    if std::env::args().any(|arg| arg == "--only-git") {
+        return bench.git();
+    }
     if std::env::args().any(|arg| arg == "--only-vcache") {
         bench.serve()?;
         return bench.archives();
@@ -81,6 +85,7 @@ fn run() -> Result<(), String> {
         bench.file(size).map_err(|e| format!("{size} bytes: {e}"))?;
     }
     bench.parallel(if quick { 64 * KIB } else { MIB });
+    bench.git()?;
     bench.serve()?;
     bench.archives()?;
     let size = fs::metadata(bench.shims.join("vcache-shim")).map_or(0, |m| m.len());
