@@ -239,9 +239,9 @@ mod tests {
     #[test]
     fn names_are_those_of_the_design() {
         let folder = tempfile::tempdir().unwrap();
-        let bundles = vec![bundle("https://salsa.debian.org/debian/libteam.git", "x")];
+        let bundles = vec![bundle("https://h.example/o/libteam.git", "x")];
         let packed = Packed { bundles, left: Vec::new(), folder };
-        assert_eq!(packed.name(), format!("https___salsa.debian.org_debian_libteam.git-{A}.tgz"));
+        assert_eq!(packed.name(), format!("https___h.example_o_libteam.git-{A}.tgz"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{files, output, units};
 #[command(after_help = "Example: vcache export -o all.vcache\n         \
                   vcache export --mark before; ./build.sh; vcache export --delta before -o added.vcache\n         \
                   vcache export --image sonic-slave --since 7d | ssh host vcache import -\n         \
-                  vcache export --git https://github.com/sonic-net/sonic-swss.git -o .\n\n\
+                  vcache export --git https://git.example/org/name.git -o .\n\n\
                   Options that restrict combine: what is exported meets all of them.\n\
                   --log is for builds of which only the log comes out. BuildKit keeps 2 MiB of a step's output; more needs\n\
                   BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1 in the builder's environment.")]

@@ -19,7 +19,7 @@ use crate::{files, output, units};
 /// Take an archive into the cache
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: vcache import added.vcache\n         \
-                  vcache import https___github.com_sonic-net_sonic-swss.git-COMMIT.tgz\n         \
+                  vcache import https___git.example_org_name.git-COMMIT.tgz\n         \
                   docker build --progress plain . 2>&1 | tee build.log; vcache import --log build.log\n\n\
                   Everything is checked before anything is taken: an import that fails leaves the cache as it was.\n\
                   With --log what arrived whole is kept, and what did not is named; exit status 1.\n\
