@@ -55,8 +55,10 @@ pub(crate) fn key(url: &str) -> String {
 
 /// By which version files know it: as typed, without what is secret. Who it is that ssh asks for is not.
 pub(crate) fn public(url: &str) -> String {
-    let is_short = Transport::of(url) == Transport::Ssh && !url.contains("://");
-    if is_short { url.to_owned() } else { public_url(url) }
+    let user = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+    let has_password = user.is_some_and(|(user, _)| user.contains(':'));
+    let stays = Transport::of(url) == Transport::Ssh && !has_password;
+    if stays { url.to_owned() } else { public_url(url) }
 }
 
 /// Whether what a URL leads to is the same for everyone who may ask for it, and so may be shared.
@@ -82,7 +84,7 @@ fn is_of_git(url: &str) -> bool {
 }
 
 /// Whether an HTTP URL holds a user, who may well be a token.
-pub(crate) fn has_credentials(url: &str) -> bool {
+fn has_credentials(url: &str) -> bool {
     let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
     Transport::of(url) == Transport::Http && authority.flatten().is_some_and(|host| host.contains('@'))
 }
@@ -126,6 +128,8 @@ mod tests {
         assert_eq!(key("ssh://git@h/a.git"), "ssh://h/a");
         assert_eq!(key("git@h:a.git"), "h:a");
         assert_eq!(public("git@h:a.git"), "git@h:a.git");
+        assert_eq!(public("ssh://git@h/a.git"), "ssh://git@h/a.git");
+        assert_eq!(public("ssh://u:p@h/a.git"), "ssh://h/a.git");
         assert_eq!(public("https://u:p@h/a.git"), "https://h/a.git");
         assert!(has_credentials("https://token@h/a") && has_credentials("http://u:p@h"));
         assert!(!has_credentials("https://h/a@b") && !has_credentials("ssh://git@h/a"));

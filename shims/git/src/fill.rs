@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use vcache_shim::{Host, Settings};
 
-use crate::address::{Transport, has_credentials, key, public};
+use crate::address::{key, public, shared};
 use crate::bare::Bare;
 use crate::git::{Git, short};
 use crate::mirror::Mirror;
@@ -188,12 +188,8 @@ fn must_be_shared(place: &Place) -> Result<(), FillError> {
     if place.url.starts_with('-') || place.url.chars().any(char::is_control) {
         return Err(place.error(false, "no URL of a repository"));
     }
-    match Transport::of(&place.url) {
-        Transport::Local => Err(place.error(true, Code::Local.help())),
-        Transport::Foreign => Err(place.error(true, Code::Foreign.help())),
-        _ if has_credentials(&place.url) => Err(place.error(false, Code::Credentials.help())),
-        _ => Ok(()),
-    }
+    let is_left = |code| matches!(code, Code::Local | Code::Foreign);
+    shared(&place.url).map_err(|code| place.error(is_left(code), code.help()))
 }
 
 /// The objects that a clone of everything wants, and a commit.

@@ -15,9 +15,9 @@ use std::path::Path;
 use flate2::bufread::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use vcache_shim::{Chain, Host, Settings};
-use vcache_store::{Sha256Id, Store, public_url};
+use vcache_store::{Sha256Id, Store};
 
-use crate::address::{Transport, key};
+use crate::address::{key, public, shared};
 use crate::bare::{Bare, Unusable};
 use crate::bundle::{Bundle, FORMAT, MANIFEST, Manifest, run};
 use crate::git::Git;
@@ -220,11 +220,11 @@ fn check(manifest: &Manifest) -> Result<(), String> {
     for bundle in bundles {
         let Bundle { url, commit, submodule, head, refs, file, .. } = bundle;
         let is_text = |text: &str| text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control);
-        if !is_text(url) || url.starts_with('-') || !Transport::of(url).is_remote() {
-            return Err(format!("{url:?} is no URL that a repository is fetched from"));
+        if public(url) != *url {
+            return Err(format!("the URL of {:?} holds a secret", public(url)));
         }
-        if url.contains("://") && public_url(url) != *url {
-            return Err(format!("the URL of {:?} holds a secret", public_url(url)));
+        if !is_text(url) || url.starts_with('-') || shared(url).is_err() {
+            return Err(format!("{url:?} is no URL that a repository is fetched from"));
         }
         let letter = |c: char| c.is_ascii_alphanumeric() || "._+@~-".contains(c);
         let is_plain = file.ends_with(".bundle") && !file.starts_with(['.', '-']) && file.len() < 256;
