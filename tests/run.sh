@@ -21,13 +21,12 @@ export VCACHE_TEST_BIN
 echo "testing $VCACHE_TEST_BIN: $("$VCACHE_TEST_BIN/vcache-shim" --version), $(stat -c %s "$VCACHE_TEST_BIN/vcache-shim") bytes"
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
-status=${PIPESTATUS[0]}
 # Base images that the scripts with an engine leave for one another.
 export VCACHE_TEST_BASES=vcache-test-base-$$
 forget_bases() { docker image ls --format '{{.Repository}}' 2>/dev/null | grep "^$VCACHE_TEST_BASES-" | xargs -r docker image rm -f >/dev/null; }
 trap 'rm -f "$log"; forget_bases' EXIT
+cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
+status=${PIPESTATUS[0]}
 for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh tests/docker/carried.sh tests/docker/git.sh; do
     bash "$script" 2>&1 | tee -a "$log"
     [ "${PIPESTATUS[0]}" = 0 ] || { status=1; echo "FAILED: $script" | tee -a "$log"; }

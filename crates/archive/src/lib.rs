@@ -32,7 +32,7 @@ pub use crate::manifest::{Content, Entry, Manifest};
 pub use crate::read::manifest_of;
 pub use crate::select::Selection;
 pub use crate::take::{Options, Report, import};
-pub use crate::write::write;
+pub use crate::write::{Counted, write};
 
 /// How far packing or unpacking is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -28,7 +28,7 @@ pub fn write(
     out: &mut (dyn Write + Send),
     progress: &mut dyn FnMut(Progress),
 ) -> Result<u64, Error> {
-    let mut counted = Counted { out, bytes: 0 };
+    let mut counted = Counted::new(out);
     let mut encoder = compressor(&mut counted)?;
     let length = manifest.length()?;
     header(&mut encoder, MANIFEST, length)?;
@@ -84,9 +84,22 @@ fn pad(out: &mut dyn Write, length: u64) -> Result<(), Error> {
     out.write_all(&[0; BLOCK as usize][..padding(length) as usize]).map_err(Error::Write)
 }
 
-struct Counted<'a> {
+/// What is written through it, and how much that was.
+pub struct Counted<'a> {
     out: &'a mut (dyn Write + Send),
     bytes: u64,
+}
+
+impl<'a> Counted<'a> {
+    /// Nothing so far.
+    pub fn new(out: &'a mut (dyn Write + Send)) -> Self {
+        Counted { out, bytes: 0 }
+    }
+
+    /// Bytes that were taken.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 impl Write for Counted<'_> {

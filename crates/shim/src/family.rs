@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, Settings};
+use crate::{Host, Settings, real_tool};
 
 /// One folder under `shims/`: the names that it serves and how.
 pub struct Family {
@@ -36,6 +36,20 @@ pub struct Explanation {
     pub real_tool: Option<String>,
     /// One for each thing that is fetched.
     pub requests: Vec<RequestExplanation>,
+}
+
+impl Explanation {
+    /// Of a call that is a plain exec of the real tool: what every explanation begins as.
+    pub fn exec(host: &Host) -> Explanation {
+        Explanation {
+            tool: host.name().to_string_lossy().into_owned(),
+            plan: "exec".to_owned(),
+            reason: None,
+            detail: None,
+            real_tool: real_tool::find(host).ok().map(|tool| tool.path.display().to_string()),
+            requests: Vec::new(),
+        }
+    }
 }
 
 /// One thing that is fetched, and where it would come from.

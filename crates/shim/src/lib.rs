@@ -28,6 +28,7 @@ pub mod outbox;
 pub mod pins;
 pub mod policy;
 pub mod real_tool;
+mod reason;
 pub mod settings;
 
 pub use family::Family;

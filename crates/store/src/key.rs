@@ -72,6 +72,11 @@ impl Key {
         text.strip_prefix("image:")?.split_once('\n')
     }
 
+    /// URL and part of a text that [`Self::git`] has made.
+    pub fn git_of(text: &str) -> Option<(&str, &str)> {
+        text.split_once("\ngit ")
+    }
+
     /// The family.
     pub fn kind(&self) -> Kind {
         self.kind

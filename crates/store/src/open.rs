@@ -51,6 +51,10 @@ pub enum Keeping {
 }
 
 impl Store {
+    /// Whether things are kept in the own cache.
+    pub fn keeps_here(&self) -> bool {
+        self.keeping == Keeping::Here
+    }
     /// Opens the cache, and makes it when it is missing and to be written to. Lower layers are opened when they are first needed.
     ///
     /// # Errors

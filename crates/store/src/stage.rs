@@ -3,7 +3,8 @@
 //!
 //! Life: [`Store::stage`] -> for each content [`Stage::fill`] -> [`Filling::push`] -> [`Filling::end`] -> [`Filled::hold`], which waits for
 //! its digests; the next content may be begun before. No file stays open. -> [`Stage::publication`] -> [`Publication::finish`]. A publication that is dropped before takes back what it has made.
-//! The folder goes with the stage; one whose process was killed is swept after an hour.
+//! Its folder is a [`Workspace`], which others who need room on the cache's file system have too: it goes with its owner, and one whose process was killed is
+//! swept after an hour.
 //!
 //! Not handled: a kill in the middle of the publication. What is published by then stays, and is whole: blobs, then records.
 
@@ -20,7 +21,6 @@ use tempfile::{NamedTempFile, TempDir, TempPath};
 use crate::lane::{Coming, Lane};
 use crate::layer::open_regular;
 use crate::layout::beside;
-use crate::open::Keeping;
 use crate::writer::Place;
 use crate::{Error, Ingested, Key, Record, Sha256Id, Store};
 
@@ -83,11 +83,6 @@ impl Store {
         let held = File::open(folder.path()).map_err(Error::io("open", folder.path()))?;
         let _ = held.try_lock();
         Ok(Workspace { folder, _held: held })
-    }
-
-    /// Whether things are kept in the own cache.
-    pub fn keeps_here(&self) -> bool {
-        self.keeping == Keeping::Here
     }
 }
 

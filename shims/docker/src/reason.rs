@@ -23,30 +23,8 @@ impl fmt::Display for Reason {
     }
 }
 
-macro_rules! codes {
-    ($($variant:ident, $name:literal, $help:literal;)*) => {
-        /// The reasons why a build runs without the cache.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub(crate) enum Code { $(#[doc = $help] $variant,)* }
-
-        impl Code {
-            /// Every code, in the order of the documentation.
-            pub(crate) const ALL: &'static [Code] = &[$(Code::$variant,)*];
-
-            /// The name in logs and statistics.
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Code::$variant => $name,)* }
-            }
-
-            /// One line for people.
-            pub(crate) fn help(self) -> &'static str {
-                match self { $(Code::$variant => $help,)* }
-            }
-        }
-    };
-}
-
-codes! {
+vcache_shim::codes! {
+    /// The reasons why a build runs without the cache.
     UnknownOption, "build-option", "image build: an option that the table does not know, so later words can't be trusted";
     Transport, "build-transport", "image build: `VCACHE_TRANSPORT` names none of `serve`, `stage`, `log`";
     NoNetwork, "build-network", "image build: its network can't reach a server here (`--network none`, one that can't be inspected, another one than the container's that starts the build)";

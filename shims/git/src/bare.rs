@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
 use vcache_store::{Blob, Error as StoreError, Sha256Id, Store, Workspace};
 
-use crate::git::Git;
+use crate::git::{Git, fed};
 use crate::state::{Pack, State};
 
 /// What is asked of it is ours to allow: nobody else reaches it.
@@ -149,17 +149,9 @@ impl Bare {
 
     /// Those of these objects that are here.
     pub(crate) fn present(&self, git: &Git, ids: &HashSet<&str>) -> io::Result<HashSet<String>> {
-        let dir = format!("--git-dir={}", self.path().display());
-        let mut command = git.elsewhere([&dir, "cat-file", "--batch-check=%(objectname)", "--buffer"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn()?;
         let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let stdin = child.stdin.take();
-        // Beside reading: both pipes can be full.
-        let writer =
-            std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes())));
-        let output = child.wait_with_output()?;
-        let _ = writer.join();
+        let mut command = git.at(self, ["cat-file", "--batch-check=%(objectname)", "--buffer"]);
+        let output = fed(command.stderr(Stdio::null()), asked)?;
         // A missing one is followed by a word.
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
         Ok(lines.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect())
@@ -172,6 +164,17 @@ impl Bare {
         let line = |(name, id): (&String, &String)| format!("{id} {name}\n");
         let real = refs.iter().filter(|(name, _)| name.starts_with("refs/") && !name.ends_with("^{}"));
         fs::write(self.path().join("packed-refs"), real.map(line).collect::<String>())
+    }
+
+    /// Replaces all refs by those of these whose objects are here; which these are.
+    pub(crate) fn set_present_refs(
+        &self,
+        git: &Git,
+        mut refs: BTreeMap<String, String>,
+    ) -> io::Result<BTreeMap<String, String>> {
+        let present = self.present(git, &refs.values().map(String::as_str).collect())?;
+        refs.retain(|_, id| present.contains(id));
+        self.set_refs(&refs).map(|()| refs)
     }
 
     /// What it checks out by default.

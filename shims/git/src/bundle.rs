@@ -21,7 +21,7 @@ use vcache_store::Sha256Id;
 use crate::address::public;
 use crate::bare::Bare;
 use crate::fill::{FillError, find, walk};
-use crate::git::{Git, not_started, short, words};
+use crate::git::{Git, short};
 use crate::state::{HEAD, State};
 
 /// The format that is written, and the only one that is read.
@@ -150,14 +150,11 @@ fn create(
     let failed = |e: io::Error| format!("{}: {e}", bare.path().display());
     let branch = state.head.clone().filter(|head| head.starts_with("refs/heads/"));
     let branch = branch.unwrap_or_else(|| "refs/heads/vcache".to_owned());
-    let present = bare
-        .present(git, &state.refs.values().map(String::as_str).collect::<HashSet<_>>())
-        .map_err(failed)?;
     let is_tag = |name: &str| name.starts_with("refs/tags/") && !name.ends_with("^{}");
-    let mut refs: BTreeMap<String, String> =
-        state.refs.clone().into_iter().filter(|(name, id)| is_tag(name) && present.contains(id)).collect();
+    let mut refs = state.refs.clone();
+    refs.retain(|name, _| is_tag(name));
     refs.insert(branch.clone(), commit.to_owned());
-    bare.set_refs(&refs).map_err(failed)?;
+    let mut refs = bare.set_present_refs(git, refs).map_err(failed)?;
     bare.set_head(Some(&branch)).map_err(|e| e.to_string())?;
     let merged = run(git, bare, &["for-each-ref", "--format=%(refname)", "--merged", commit, "refs/tags"])?;
     let merged: HashSet<&str> = merged.lines().collect();
@@ -175,12 +172,8 @@ fn create(
 
 /// Runs git on a repository of ours; what it prints.
 pub(crate) fn run(git: &Git, bare: &Bare, args: &[&str]) -> Result<String, String> {
-    let dir = format!("--git-dir={}", bare.path().display());
-    let output = git.elsewhere([&[dir.as_str()], args].concat()).output().map_err(|e| not_started(&e))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(short(&words(&output)).to_owned()),
-    }
+    let printed = git.ask(bare, args).map_err(|said| short(&said).to_owned())?;
+    Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
 fn measure(path: &Path) -> io::Result<(u64, Sha256Id)> {

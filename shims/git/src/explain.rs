@@ -1,7 +1,7 @@
 //! What a call would lead to, without doing it.
 
 use vcache_shim::family::{Explanation, RequestExplanation};
-use vcache_shim::{Host, Policy, Settings, real_tool, settings};
+use vcache_shim::{Host, Policy, Settings, settings};
 
 use crate::COMPONENT;
 use crate::call::parse;
@@ -11,14 +11,7 @@ use crate::plan::{Plan, asked, plan};
 use crate::run::{look, resolve};
 
 pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
-    let mut explanation = Explanation {
-        tool: host.name().to_string_lossy().into_owned(),
-        plan: "exec".to_owned(),
-        reason: None,
-        detail: None,
-        real_tool: real_tool::find(host).ok().map(|tool| tool.path.display().to_string()),
-        requests: Vec::new(),
-    };
+    let mut explanation = Explanation::exec(host);
     let (policy, _) = Policy::new(settings, COMPONENT);
     let words = host.args().get(1..).unwrap_or_default();
     let Ok(git) = Git::of(host) else { return explanation };

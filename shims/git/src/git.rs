@@ -1,13 +1,14 @@
 //! The real git, run by us: with what the caller has set up for it, less what leads back to us.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 use vcache_shim::Host;
 use vcache_shim::real_tool::{self, NotFound, RealTool};
 
+use crate::bare::Bare;
 use crate::helper;
 
 /// How git hands on what `-c` has set (git(1) does not tell; `config.c` does): words as `sq_quote` makes them, `'name=value'` or since
@@ -100,6 +101,23 @@ impl Git {
         command
     }
 
+    /// In a bare repository of ours.
+    pub(crate) fn at<S: AsRef<OsStr>>(&self, bare: &Bare, args: impl IntoIterator<Item = S>) -> Command {
+        let mut dir = OsString::from("--git-dir=");
+        dir.push(bare.path());
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.elsewhere(std::iter::once(dir).chain(args))
+    }
+
+    /// What it prints there.
+    ///
+    /// # Errors
+    /// What it said.
+    pub(crate) fn ask(&self, bare: &Bare, args: &[&str]) -> Result<Vec<u8>, String> {
+        let output = self.at(bare, args).output().map_err(|e| not_started(&e))?;
+        if output.status.success() { Ok(output.stdout) } else { Err(words(&output)) }
+    }
+
     /// Runs a git that speaks to a server, to its end, or to that of the git which waits for us: then nobody wants it any more, and whoever waits
     /// for our lock is to have it.
     pub(crate) fn run(&self, command: &mut Command) -> io::Result<Output> {
@@ -131,6 +149,18 @@ impl Git {
         let output = self.here(globals.iter().chain(&words)).stderr(Stdio::null()).output();
         output.map(|output| settings(&output.stdout)).unwrap_or_default()
     }
+}
+
+/// Runs a command that reads this text; what it prints comes back.
+pub(crate) fn fed(command: &mut Command, text: String) -> io::Result<Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let stdin = child.stdin.take();
+    // Beside reading: both pipes can be full. Who does not read it all has ended, and says why.
+    let writer =
+        std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(text.as_bytes())));
+    let output = child.wait_with_output();
+    let _ = writer.join();
+    output
 }
 
 /// What `git config -z --get-regexp` prints.

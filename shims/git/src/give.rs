@@ -1,12 +1,10 @@
 //! Objects into git's repository: the packs of the cache as they are where it has nothing yet, else by the real `git fetch-pack`.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use crate::bare::Bare;
-use crate::git::not_started;
+use crate::git::{fed, not_started};
 use crate::serve::{Failure, Server, Want, is_general};
 
 impl Server<'_> {
@@ -74,22 +72,14 @@ impl Server<'_> {
         args.extend(self.options.of_fetch_pack());
         args.push(from.to_owned());
         let mut command = self.git.here(&args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         if !self.is_local {
             // It is our own repository that is read, on nobody's word.
             command.env("GIT_ALLOW_PROTOCOL", "file").env_remove("GIT_PROTOCOL_FROM_USER");
         }
-        let failed = |e: std::io::Error| Failure::Trouble(not_started(&e));
-        let mut child = command.spawn().map_err(failed)?;
-        let asked: String = wants
+        let asked = wants
             .iter()
-            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") })
-            .collect();
-        let stdin = child.stdin.take();
-        let writer =
-            std::thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(asked.as_bytes())));
-        let output = child.wait_with_output().map_err(failed)?;
-        let _ = writer.join();
+            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") });
+        let output = fed(&mut command, asked.collect()).map_err(|e| Failure::Trouble(not_started(&e)))?;
         if !output.status.success() {
             // It has said why.
             return Err(Failure::Origin(String::new()));

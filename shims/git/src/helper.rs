@@ -8,9 +8,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{ExitCode, Stdio};
 
 use vcache_shim::journal::Outcome;
-use vcache_shim::{Host, Level, Messages, Policy, Settings, exit};
+use vcache_shim::{Host, Level, Messages, Settings, exit};
 
-use crate::COMPONENT;
 use crate::address::{Transport, shared};
 use crate::git::{Git, not_started, short};
 use crate::mirror::Mirror;
@@ -63,14 +62,14 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         return ExitCode::from(FATAL);
     }
     let shared = shared(&url);
-    let offline = Policy::new(settings, COMPONENT).0.offline;
-    if shared == Err(Code::Credentials) && !offline {
-        return become_gits_own(&git, &remote, &url);
-    }
     let typed = told.typed.iter().find(|(name, _)| name.is_empty() || *name == remote);
     let typed = typed.map_or(url.clone(), |(_, typed)| typed.clone());
     let pinned_as: &[&str] = if is_named { &[&typed, &url] } else { &[] };
     let mirror = Mirror::open(host, settings, &url, pinned_as);
+    let offline = mirror.policy.offline;
+    if shared == Err(Code::Credentials) && !offline {
+        return become_gits_own(&git, &remote, &url);
+    }
     let mut server = Server::new(git, mirror, url.clone(), told, is_named);
     // What is not shared is passed on.
     server.is_local = shared.is_err();

@@ -12,7 +12,7 @@ use vcache_store::{Error as StoreError, Key, KeyLock, Mtime, Record, Store};
 use crate::COMPONENT;
 use crate::address::{key, public};
 use crate::bare::Bare;
-use crate::state::{COMPLETE, Pack, State};
+use crate::state::{COMPLETE, Pack, State, is_lane};
 
 /// Larger ones are no state: some million refs.
 const LARGEST_STATE: u64 = 256 << 20;
@@ -136,12 +136,12 @@ impl<'a> Mirror<'a> {
 
     /// The lanes of which there may be a state, that of whole histories first.
     pub(crate) fn lanes(&self) -> Vec<String> {
-        let begin = Key::git(&self.key, COMPLETE).text().to_owned();
-        let records = self.store.iter().flat_map(Store::records);
-        let keys = records.filter_map(|(_, record)| record.ok().map(|record| record.key));
-        let prefix = begin.len() - COMPLETE.len();
-        let others = keys.filter(|text| text.starts_with(&begin) && *text != begin);
-        let mut lanes: Vec<String> = others.map(|text| text[prefix..].to_owned()).collect();
+        let records = self.store.iter().flat_map(Store::records).filter_map(|(_, record)| record.ok());
+        let lane = |record: Record| {
+            let (url, part) = Key::git_of(&record.key)?;
+            (url == self.key && part != COMPLETE && is_lane(part)).then(|| part.to_owned())
+        };
+        let mut lanes: Vec<String> = records.filter_map(lane).collect();
         lanes.sort();
         lanes.insert(0, COMPLETE.to_owned());
         lanes.dedup();

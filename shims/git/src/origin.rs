@@ -56,7 +56,6 @@ pub(crate) fn fetch(
     ] {
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
-    args.push(format!("--git-dir={}", bare.path().display()));
     args.extend(
         ["fetch", "--quiet", "--force", "--no-recurse-submodules", "--update-shallow"].map(str::to_owned),
     );
@@ -69,7 +68,7 @@ pub(crate) fn fetch(
     args.extend(options.shows_progress().then(|| "--progress".to_owned()));
     args.extend(["--".to_owned(), url.to_owned()]);
     args.extend_from_slice(refspecs);
-    let mut command = git.elsewhere(&args);
+    let mut command = git.at(bare, &args);
     let (name, parameters) = git.parameters_with(&git.config(&[], ON_THE_WAY));
     command.env(name, parameters);
     // Our standard output is git's side of the protocol, and what is shown is shown while it goes on.

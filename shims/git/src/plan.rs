@@ -157,15 +157,15 @@ pub(crate) fn refused(
     if policy.offline {
         return Some((exit::OFFLINE_MISS, format!("{url}: VCACHE_OFFLINE allows no network, and {reason}")));
     }
-    if policy.strict && found.pin.is_none() {
-        return Some((
-            exit::STRICT_REFUSAL,
-            format!(
-                "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
-            ),
-        ));
-    }
-    None
+    (policy.strict && found.pin.is_none()).then(|| unpinned(&url))
+}
+
+/// What strictness says to a URL without a pin: the exit status, and the message.
+pub(crate) fn unpinned(url: &str) -> (u8, String) {
+    let message = format!(
+        "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
+    );
+    (exit::STRICT_REFUSAL, message)
 }
 
 /// The URLs that a call may ask, as typed or configured.

@@ -2,77 +2,20 @@
 
 use std::fmt;
 
-/// A reason's kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Code {
-    Credentials,
-    Equals,
-    Foreign,
-    Lfs,
-    Local,
-    NoHelper,
-    Protocol,
-    RemoteAdd,
-    ServerOption,
-    ShellAlias,
-    UnknownOption,
-    User,
-}
-
-impl Code {
-    /// All, for lists.
-    pub(crate) const ALL: [Code; 12] = [
-        Code::Credentials,
-        Code::Equals,
-        Code::Foreign,
-        Code::Lfs,
-        Code::Local,
-        Code::NoHelper,
-        Code::Protocol,
-        Code::RemoteAdd,
-        Code::ServerOption,
-        Code::ShellAlias,
-        Code::UnknownOption,
-        Code::User,
-    ];
-
-    /// As it is counted.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Code::Credentials => "git-credentials",
-            Code::Equals => "git-url-equals",
-            Code::Foreign => "git-foreign-helper",
-            Code::Lfs => "git-lfs",
-            Code::Local => "git-local",
-            Code::NoHelper => "git-no-helper",
-            Code::Protocol => "git-protocol",
-            Code::RemoteAdd => "git-remote-add",
-            Code::ServerOption => "git-server-option",
-            Code::ShellAlias => "git-shell-alias",
-            Code::UnknownOption => "git-unknown-option",
-            Code::User => "git-ssh-user",
-        }
-    }
-
-    /// One line for people.
-    pub(crate) fn help(self) -> &'static str {
-        match self {
-            Code::Credentials => {
-                "credentials in the URL, or an `http.extraHeader`: what only some may read is not shared"
-            }
-            Code::Equals => "a URL with `=`, which git's command line can't take as the name of a remote",
-            Code::Foreign => "the remote has a helper of its own",
-            Code::Lfs => "content of LFS",
-            Code::Local => "a repository on this machine",
-            Code::NoHelper => "`git-remote-vcache` is not in PATH",
-            Code::Protocol => "`protocol.*` is configured, and only the real git may apply it",
-            Code::RemoteAdd => "`git remote add -f` fetches from a remote that is not there yet",
-            Code::ServerOption => "an option by which the server's answer may be another one",
-            Code::ShellAlias => "an alias for a shell command",
-            Code::UnknownOption => "an option of clone that is not known: what is checked out can't be told",
-            Code::User => "ssh as another user than `git`: whose repository it is depends on who asks",
-        }
-    }
+vcache_shim::codes! {
+    /// The reasons why the real git does it by itself.
+    Credentials, "git-credentials", "credentials in the URL, or an `http.extraHeader`: what only some may read is not shared";
+    Equals, "git-url-equals", "a URL with `=`, which git's command line can't take as the name of a remote";
+    Foreign, "git-foreign-helper", "the remote has a helper of its own";
+    Lfs, "git-lfs", "content of LFS";
+    Local, "git-local", "a repository on this machine";
+    NoHelper, "git-no-helper", "`git-remote-vcache` is not in PATH";
+    Protocol, "git-protocol", "`protocol.*` is configured, and only the real git may apply it";
+    RemoteAdd, "git-remote-add", "`git remote add -f` fetches from a remote that is not there yet";
+    ServerOption, "git-server-option", "an option by which the server's answer may be another one";
+    ShellAlias, "git-shell-alias", "an alias for a shell command";
+    UnknownOption, "git-unknown-option", "an option of clone that is not known: what is checked out can't be told";
+    User, "git-ssh-user", "ssh as another user than `git`: whose repository it is depends on who asks";
 }
 
 /// Why.

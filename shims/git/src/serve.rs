@@ -11,6 +11,7 @@ use crate::git::{Git, short};
 use crate::mirror::{Mirror, Seen};
 use crate::options::Options;
 use crate::origin;
+use crate::plan::unpinned;
 use crate::run::Told;
 use crate::state::{COMPLETE, State};
 use crate::view::{View, view};
@@ -136,10 +137,8 @@ impl<'a> Server<'a> {
             .iter()
             .for_each(|problem| self.mirror.messages.warn(format_args!("{problem}; the line is ignored")));
         if self.mirror.policy.strict && self.is_named && found.pin.is_none() {
-            let message = format!(
-                "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
-            );
-            return Err(Failure::Refused(exit::STRICT_REFUSAL, message));
+            let (status, message) = unpinned(url);
+            return Err(Failure::Refused(status, message));
         }
         let known = self.mirror.load(COMPLETE);
         match known {
@@ -216,14 +215,14 @@ impl<'a> Server<'a> {
         }
         let names: Vec<&str> = wants.iter().map(|want| want.name.as_str()).collect();
         let part = self.options.is_shallow().then(|| self.options.lane(&names));
-        if self.has(COMPLETE, wants) || part.as_ref().is_some_and(|lane| self.has(lane, wants)) {
+        if self.has_in(part.as_deref(), wants) {
             return Ok(());
         }
         if self.mirror.policy.offline {
             return Err(self.offline());
         }
         let lock = self.mirror.lock();
-        if self.has(COMPLETE, wants) || part.as_ref().is_some_and(|lane| self.has(lane, wants)) {
+        if self.has_in(part.as_deref(), wants) {
             return Ok(());
         }
         // A server may not give a part (a commit that no ref names); then it is all or nothing.
@@ -239,7 +238,12 @@ impl<'a> Server<'a> {
         fetched
     }
 
-    /// Whether the cache has them; then they are at hand.
+    /// Whether the cache has them, in a whole history or in this part of one; then they are at hand.
+    fn has_in(&mut self, part: Option<&str>, wants: &[Want]) -> bool {
+        self.has(COMPLETE, wants) || part.is_some_and(|lane| self.has(lane, wants))
+    }
+
+    /// Whether the cache has them in a lane; then they are at hand.
     pub(crate) fn has(&mut self, lane: &str, wants: &[Want]) -> bool {
         let Some(store) = self.mirror.store().filter(|_| self.mirror.policy.read || self.asked) else {
             return false;
@@ -345,10 +349,7 @@ impl<'a> Server<'a> {
             false => (format!("refs/vcache/{id}"), id.clone()),
         }));
         let failed = |e: std::io::Error| Failure::Trouble(format!("{}: {e}", bare.path().display()));
-        let present =
-            bare.present(&self.git, &refs.values().map(String::as_str).collect()).map_err(failed)?;
-        refs.retain(|_, id| present.contains(id));
-        bare.set_refs(&refs).map_err(failed)
+        bare.set_present_refs(&self.git, refs).map(drop).map_err(failed)
     }
 
     /// Writes down what was done.

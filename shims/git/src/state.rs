@@ -96,6 +96,11 @@ impl State {
     }
 }
 
+/// Whether a part of what is known of a repository is a state of it, in whichever lane.
+pub(crate) fn is_lane(part: &str) -> bool {
+    part.strip_prefix(COMPLETE).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
 /// An object's name.
 pub(crate) fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::address::Transport;
 use crate::bare::Bare;
-use crate::git::{Git, not_started, settings, words};
+use crate::git::{Git, settings};
 use crate::state::is_id;
 
 /// A submodule of a commit.
@@ -34,18 +34,13 @@ pub(crate) fn submodules(
     if !is_id(commit) {
         return Err(format!("{commit:?} is no commit"));
     }
-    let dir = format!("--git-dir={}", bare.path().display());
-    let ask = |args: &[&str]| {
-        let output = git.elsewhere([&[dir.as_str()], args].concat()).output().map_err(|e| not_started(&e))?;
-        if output.status.success() { Ok(output.stdout) } else { Err(words(&output)) }
-    };
-    let tree = ask(&["ls-tree", "-r", "-z", commit])?;
+    let tree = git.ask(bare, &["ls-tree", "-r", "-z", commit])?;
     let (links, has_modules) = links(&String::from_utf8_lossy(&tree));
     if links.is_empty() || !has_modules {
         return Ok(Vec::new());
     }
     let blob = format!("{commit}:.gitmodules");
-    let modules = ask(&["config", "--blob", &blob, "-z", "--get-regexp", r"^submodule\."])?;
+    let modules = git.ask(bare, &["config", "--blob", &blob, "-z", "--get-regexp", r"^submodule\."])?;
     Ok(joined(links, &settings(&modules), superproject))
 }
 

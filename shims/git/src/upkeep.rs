@@ -4,7 +4,6 @@
 //! from them lacks nothing (git-fsck(1)). A damaged state is taken out, and what it stood for is fetched again by whoever needs it. Nothing
 //! counts as used by being looked at. Where there are second tiers, what is not here may be there, and is no fault.
 
-use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use vcache_store::{Blob, Digest, Key, Record, Sha256Id, Store};
 use crate::address::key;
 use crate::bare::Bare;
 use crate::git::{Git, not_started};
-use crate::state::{COMPLETE, Pack, State};
+use crate::state::{Pack, State, is_lane};
 
 /// What an examination has found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -73,20 +72,15 @@ pub fn forget_incomplete(store: &Store) -> usize {
 
 /// All content that the cache has of a repository, so that it can be kept.
 pub fn content(store: &Store, url: &str) -> Vec<Digest> {
-    let of_url = format!("{}\n", Key::git(&key(url), "").text().lines().next().unwrap_or_default());
+    let url = key(url);
     let records = store.records().filter_map(|(_, record)| record.ok());
-    let ours =
-        records.filter(|record| record.key.strip_prefix(&of_url).is_some_and(|p| p.starts_with("git ")));
+    let ours = records.filter(|record| Key::git_of(&record.key).is_some_and(|(of, _)| of == url));
     ours.map(|record| record.sha256.into()).collect()
 }
 
 /// The records of states.
 fn records(store: &Store) -> Vec<(PathBuf, Record)> {
-    let begin = format!("git {COMPLETE}");
-    let is_state = |record: &Record| {
-        let part = record.key.split_once('\n').and_then(|(_, part)| part.strip_prefix(&begin));
-        part.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-    };
+    let is_state = |record: &Record| Key::git_of(&record.key).is_some_and(|(_, part)| is_lane(part));
     let records = store.records().filter_map(|(path, record)| Some((path, record.ok()?)));
     records.filter(|(_, record)| is_state(record)).collect()
 }
@@ -131,20 +125,14 @@ fn whole(store: &Store, git: &Git, state: &State) -> Result<(), String> {
         std::fs::write(bare.path().join("shallow"), state.shallow.join("\n") + "\n").map_err(failed)?;
     }
     // What was listed need not have been fetched.
-    let present = bare
-        .present(git, &state.refs.values().map(String::as_str).collect::<HashSet<_>>())
-        .map_err(failed)?;
-    let refs: BTreeMap<String, String> =
-        state.refs.clone().into_iter().filter(|(_, id)| present.contains(id)).collect();
-    bare.set_refs(&refs).map_err(failed)?;
+    bare.set_present_refs(git, state.refs.clone()).map_err(failed)?;
     fsck(git, &bare)
 }
 
 /// Has git look whether all is there that the refs of a repository lead to.
 pub(crate) fn fsck(git: &Git, bare: &Bare) -> Result<(), String> {
-    let dir = format!("--git-dir={}", bare.path().display());
-    let args = [dir.as_str(), "fsck", "--connectivity-only", "--no-dangling", "--no-progress"];
-    let output = git.elsewhere(args).output().map_err(|e| not_started(&e))?;
+    let args = ["fsck", "--connectivity-only", "--no-dangling", "--no-progress"];
+    let output = git.at(bare, args).output().map_err(|e| not_started(&e))?;
     if output.status.success() {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What a call would lead to, without doing it.
 
 use vcache_shim::family::{Explanation, RequestExplanation};
-use vcache_shim::{Host, Level, Messages, Policy, Settings, real_tool, settings};
+use vcache_shim::{Host, Level, Messages, Policy, Settings, settings};
 
 use crate::COMPONENT;
 use crate::answer::Wanted;
@@ -11,15 +11,7 @@ use crate::target::Targets;
 
 pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
     let (policy, _) = Policy::new(settings, COMPONENT);
-    let real_tool = real_tool::find(host).ok().map(|t| t.path.display().to_string());
-    let mut explanation = Explanation {
-        tool: host.name().to_string_lossy().into_owned(),
-        plan: "exec".to_owned(),
-        reason: None,
-        detail: None,
-        real_tool,
-        requests: Vec::new(),
-    };
+    let mut explanation = Explanation::exec(host);
     if settings::hook_skipped(settings) || !policy.active() {
         explanation.detail = Some(match settings::hook_skipped(settings) {
             true => "SKIP_BUILD_HOOK=y".to_owned(),

@@ -24,30 +24,8 @@ impl Reason {
     }
 }
 
-macro_rules! codes {
-    ($($variant:ident, $name:literal, $help:literal;)*) => {
-        /// The reasons why the real tool does a call by itself.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        pub(crate) enum Code { $(#[doc = $help] $variant,)* }
-
-        impl Code {
-            /// Every code, in the order of the documentation.
-            pub(crate) const ALL: &'static [Code] = &[$(Code::$variant,)*];
-
-            /// The name in logs and statistics.
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Code::$variant => $name,)* }
-            }
-
-            /// One line for people.
-            pub(crate) fn help(self) -> &'static str {
-                match self { $(Code::$variant => $help,)* }
-            }
-        }
-    };
-}
-
-codes! {
+vcache_shim::codes! {
+    /// The reasons why the real tool does a call by itself.
     NoUrl, "no-url", "no URL is asked for (`--version`, `--help`, a usage error)";
     UnknownOption, "unknown-option", "an option that the table does not know, so later words can't be trusted";
     MissingValue, "missing-value", "an option without its value: the real tool reports it";

@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
+use crate::service::Service;
 use crate::{Bench, Lane};
 
 /// The size of each file in the repository.
@@ -33,14 +32,14 @@ impl Bench {
         let files = if self.quick { 2_000 } else { 50_000 };
         let repositories = self.root.join("repositories");
         fill(&repositories.join("big.git"), files)?;
-        let mut server = Daemon::start(&repositories)?;
-        let url = format!("git://127.0.0.1:{}/big.git", server.port);
+        let server = Service::git(&repositories)?;
+        let url = format!("{}/big.git", server.url);
         let into = self.out().display().to_string();
         let shim = self.call(self.shims.join("git"), &["clone", "-q", &url, &into]);
         let from = repositories.join("big.git").display().to_string();
         let local = self.call("/usr/bin/git".into(), &["clone", "-q", "--no-hardlinks", &from, &into]);
         shim.time()?;
-        server.stop();
+        drop(server);
         let lanes = [local, shim].map(|call| -> Lane<'_> {
             Box::new(move |_| {
                 let _ = fs::remove_dir_all(self.out());
@@ -85,44 +84,4 @@ fn fill(path: &std::path::Path, files: usize) -> Result<(), String> {
 fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|e| e.to_string())?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
-}
-
-/// A `git daemon`; dropping it ends it.
-struct Daemon {
-    child: Child,
-    port: u16,
-}
-
-impl Daemon {
-    fn start(repositories: &std::path::Path) -> Result<Daemon, String> {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.map_err(|e| e.to_string())?.port();
-        // Not by way of `git`, so that what is ended is what listens.
-        let folder = Command::new("git").arg("--exec-path").output().map_err(|e| e.to_string())?.stdout;
-        let daemon = std::path::Path::new(String::from_utf8_lossy(&folder).trim()).join("git-daemon");
-        let mut command = Command::new(daemon);
-        command.args(["--export-all", "--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}")]);
-        command.arg(format!("--base-path={}", repositories.display())).arg(repositories);
-        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-        let daemon = Daemon { child: child.map_err(|e| format!("git daemon: {e}"))?, port };
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if begin.elapsed() > Duration::from_secs(10) {
-                return Err("git daemon does not listen".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(daemon)
-    }
-
-    fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }

@@ -1,4 +1,4 @@
-//! Servers that the bench starts: `vcache serve`, and nginx over a folder as Debian configures it, without a log.
+//! Servers that the bench starts: `vcache serve`, nginx over a folder as Debian configures it, without a log, and `git daemon`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -36,8 +36,7 @@ impl Service {
 
     /// nginx over `root`; its own files are beside it.
     pub(crate) fn nginx(root: &Path) -> Result<Service, String> {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = port.map_err(|e| e.to_string())?.port();
+        let port = free_port()?;
         let (config, beside) = (root.with_file_name("nginx.conf"), root.with_file_name("nginx"));
         let (beside, root) = (beside.display(), root.display());
         // Its workers are to read a folder that is ours alone.
@@ -51,17 +50,38 @@ impl Service {
         let mut command = Command::new("nginx");
         command.args(["-e", &format!("{beside}.errors"), "-c"]).arg(config);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|e| format!("nginx: {e}"))?;
-        let service = Service { child, url: format!("http://127.0.0.1:{port}") };
+        Service::listening(command, "http", port)
+    }
+
+    /// `git daemon` over all repositories in a folder.
+    pub(crate) fn git(repositories: &Path) -> Result<Service, String> {
+        let port = free_port()?;
+        // Not by way of `git`, so that what is ended is what listens.
+        let folder = Command::new("git").arg("--exec-path").output().map_err(|e| e.to_string())?.stdout;
+        let mut command = Command::new(Path::new(String::from_utf8_lossy(&folder).trim()).join("git-daemon"));
+        command.args(["--export-all", "--reuseaddr", "--listen=127.0.0.1", &format!("--port={port}")]);
+        command.arg(format!("--base-path={}", repositories.display())).arg(repositories);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        Service::listening(command, "git", port)
+    }
+
+    fn listening(mut command: Command, scheme: &str, port: u16) -> Result<Service, String> {
+        let child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
+        let service = Service { child, url: format!("{scheme}://127.0.0.1:{port}") };
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if begin.elapsed() > START {
-                return Err("nginx does not listen".to_owned());
+                return Err(format!("{} does not listen", service.url));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(service)
     }
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|e| e.to_string())
 }
 
 impl Drop for Service {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
+use vcache_archive::Counted;
 use vcache_git::{Bundle, Packed};
 use vcache_store::Store;
 
@@ -102,26 +103,9 @@ pub(super) fn export(
 }
 
 fn write(packed: &Packed, out: &mut (dyn Write + Send)) -> Result<u64, vcache_archive::Error> {
-    let mut counted = Counted { out, bytes: 0 };
+    let mut counted = Counted::new(out);
     packed.write(&mut counted).map_err(vcache_archive::Error::Write)?;
-    Ok(counted.bytes)
-}
-
-struct Counted<'a> {
-    out: &'a mut (dyn Write + Send),
-    bytes: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
-        let count = self.out.write(piece)?;
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.out.flush()
-    }
+    Ok(counted.bytes())
 }
 
 fn rendered(facts: &Exported) -> String {
