@@ -1,6 +1,6 @@
 //! What version files name: what `gc` never removes, what `export --versions` takes, what `prefetch` fetches and `check` looks for.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -123,10 +123,12 @@ pub(crate) fn pins(path: &Path, store: Option<&Store>) -> Result<Vec<(String, Di
     let mut all = Vec::new();
     for file in files {
         if is_git(&file) {
-            for Commit { url, .. } in commits(&file)? {
-                let held = store.map(|store| vcache_git::content(store, &url)).unwrap_or_default();
-                all.extend(held.into_iter().map(|digest| (url.clone(), digest)));
-            }
+            let urls: Vec<String> = commits(&file)?.into_iter().map(|commit| commit.url).collect();
+            let held = store.map(|store| vcache_git::content(store, &urls)).unwrap_or_default();
+            let of_url = |(url, digests): (String, BTreeSet<Digest>)| {
+                digests.into_iter().map(move |digest| (url.clone(), digest))
+            };
+            all.extend(held.into_iter().flat_map(of_url));
             continue;
         }
         let (pins, problems) = vcache_versions::parse(&files::read(&file)?);

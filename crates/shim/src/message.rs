@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::Settings;
+
 /// How loud, from nothing at all to everything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Level {
@@ -63,6 +65,11 @@ impl Messages {
     /// Messages up to `level`.
     pub fn new(level: Level) -> Messages {
         Messages { level }
+    }
+
+    /// Those that `VCACHE_LOG` asks for; those of the default level where it asks for none that there is.
+    pub fn of(settings: &Settings) -> Messages {
+        Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default())
     }
 
     /// What ends the call.

@@ -122,6 +122,14 @@ impl Store {
         Ok(None)
     }
 
+    /// The records that lower caches and trusted tiers have of a key, in the order in which they are asked, each asked when its turn comes;
+    /// for whoever finds that the one of [`Self::lookup`] does not do. Nothing is kept here.
+    pub fn lookup_beyond(&self, key: &Key) -> impl Iterator<Item = Record> + use<'_> {
+        let of_layer = key.clone();
+        let lower = self.lower().iter().filter_map(move |layer| layer.record(&of_layer).ok().flatten());
+        lower.map(|(record, _)| record).chain(self.records_of_tiers(key.clone()))
+    }
+
     /// Makes this the record of the key, at once and as a whole. The key's text is set from `key`, and the origin is
     /// freed of secrets, whatever the record says. Where things are kept here it then waits for the tiers; where they are
     /// kept in tiers it is put there.
@@ -171,21 +179,28 @@ impl Store {
 
     /// All records of the own cache with their files, whoever wrote them, in no order that means anything.
     pub fn records(&self) -> impl Iterator<Item = (PathBuf, Result<Record, Error>)> + '_ {
-        Kind::ALL.into_iter().flat_map(|kind| {
-            let bucket = self.own.layout.index(kind);
-            let (paths, failure) = match sharded_entries(&bucket) {
-                Ok(paths) => (paths, None),
-                Err(error) => (Vec::new(), Some((bucket, Err(error)))),
-            };
-            let own = &self.own;
-            paths
-                .into_iter()
-                .filter_map(move |path| {
-                    let record = own.parse_record(&path).transpose()?;
-                    Some((path, record))
-                })
-                .chain(failure)
-        })
+        Kind::ALL.into_iter().flat_map(|kind| self.records_of(kind))
+    }
+
+    /// As [`Self::records`], of one kind.
+    pub fn records_of(&self, kind: Kind) -> impl Iterator<Item = (PathBuf, Result<Record, Error>)> + '_ {
+        let bucket = self.own.layout.index(kind);
+        let (paths, failure) = match sharded_entries(&bucket) {
+            Ok(paths) => (paths, None),
+            Err(error) => (Vec::new(), Some((bucket, Err(error)))),
+        };
+        let record = |path: PathBuf| {
+            let record = self.own.parse_record(&path).transpose()?;
+            Some((path, record))
+        };
+        paths.into_iter().filter_map(record).chain(failure)
+    }
+
+    /// Takes a record out, unless its file has another one by now; whether it is out.
+    pub fn take_out(&self, path: &Path, record: &Record) -> bool {
+        let is_same =
+            self.own.parse_record(path).is_ok_and(|now| now.is_some_and(|now| now.sha256 == record.sha256));
+        is_same && std::fs::remove_file(path).is_ok()
     }
 }
 

@@ -145,6 +145,12 @@ impl Store {
         Some(record)
     }
 
+    /// What each tier has whose records are believed.
+    pub(crate) fn records_of_tiers(&self, key: Key) -> impl Iterator<Item = Record> + use<'_> {
+        let tiers = self.tiers.iter().filter(|tier| tier.is_trusted());
+        tiers.filter_map(move |tier| self.of_tier(tier.as_ref(), tier.record(&key)))
+    }
+
     /// The record whose key has this name, as a tier has it whose records are believed: how a peer asks, who sends no text. It is kept here
     /// as well where that is done.
     pub fn lookup_named_in_tiers(&self, name: &str) -> Option<(Kind, Record)> {

@@ -1,4 +1,4 @@
-//! `versions-git`: one `URL==COMMIT` a line, the commit as 40 hexadecimal digits (64 in a repository that hashes by SHA-256).
+//! `versions-git`: one `URL==COMMIT` a line, the commit as 40 hexadecimal digits (repositories that hash by SHA-256 have no pins).
 //!
 //! Lines are as in `versions-web`. URLs are compared as git takes them: a `/` or a `.git` at the end makes no other repository. They are no
 //! patterns, and one that begins as another one does is not that one.
@@ -121,9 +121,13 @@ pub fn insert_git(text: &[u8], url: &str, commit: &str) -> Option<Vec<u8>> {
     with_line(text, url, commit, &is_ours)
 }
 
+/// Whether a text is the name of an object: 40 hexadecimal digits.
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn parse_commit(text: &[u8]) -> Option<String> {
-    let is_commit = matches!(text.len(), 40 | 64) && text.iter().all(u8::is_ascii_hexdigit);
-    is_commit.then(|| String::from_utf8_lossy(text).to_ascii_lowercase())
+    str::from_utf8(text).ok().filter(|text| is_commit(text)).map(str::to_ascii_lowercase)
 }
 
 #[cfg(test)]

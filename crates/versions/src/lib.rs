@@ -9,5 +9,5 @@
 mod git;
 mod web;
 
-pub use git::{GitLookup, GitPin, find_git, insert_git, parse_git, repository};
+pub use git::{GitLookup, GitPin, find_git, insert_git, is_commit, parse_git, repository};
 pub use web::{Digestless, Lookup, Malformed, WebDigest, WebPin, What, find, find_by, insert, parse};

@@ -30,7 +30,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     if !(policy.read || policy.write) {
         return real_tool::pass_through(host);
     }
-    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    let messages = Messages::of(settings);
     wrong.iter().for_each(|line| messages.warn(line));
     let session = Session { host, settings, policy, messages };
     let build = match call {

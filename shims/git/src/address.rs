@@ -78,6 +78,15 @@ pub(crate) fn shared(url: &str) -> Result<(), Code> {
     }
 }
 
+/// Settings by which only some get in, as `git config --get-regexp` has them.
+pub(crate) const SECRETS: &str = r"^http\..*(extraheader|cookiefile)$";
+
+/// Whether a setting is one of [`SECRETS`].
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("http.") && (name.ends_with("extraheader") || name.ends_with("cookiefile"))
+}
+
 /// Whether ssh asks for the user `git`, as hosts of repositories have it.
 fn is_of_git(url: &str) -> bool {
     url.split_once("://").map_or(url, |(_, rest)| rest).starts_with("git@")

@@ -12,8 +12,9 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use vcache_store::{Blob, Error as StoreError, Sha256Id, Store, Workspace};
 
-use crate::git::{Git, fed};
-use crate::state::{Pack, State};
+use crate::failure::Failure;
+use crate::git::{Git, GitError, fed};
+use crate::state::{Pack, State, is_id, is_peeled};
 
 /// What is asked of it is ours to allow: nobody else reaches it.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\
@@ -27,23 +28,26 @@ pub(crate) struct Bare {
     packs: Vec<(Pack, Blob, Blob)>,
 }
 
+/// How content is found.
+type Find<'a> = dyn Fn(&Sha256Id) -> Result<Option<Blob>, StoreError> + 'a;
+
 #[derive(Debug)]
 enum Folder {
     OfCache(Workspace),
     Temporary(TempDir),
 }
 
-/// Why packs can't be used.
+/// What goes wrong on this machine: with the cache, or with a repository of ours.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub(crate) enum Trouble {
     /// A blob is not there.
     #[error("the pack {0} is not in the cache")]
     Missing(String),
-    /// A blob is not what it should be; it has been put aside.
+    /// The cache can't do it. A blob that is not what it should be has been put aside.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The repository could not be made.
-    #[error("{}: {source}", .at.display())]
+    /// A file can't be read or made.
+    #[error("{}", .at.display())]
     Io {
         /// Which file.
         at: PathBuf,
@@ -52,43 +56,63 @@ pub(crate) enum Unusable {
     },
 }
 
-impl Unusable {
-    fn at(path: &Path) -> impl FnOnce(io::Error) -> Unusable {
+impl Trouble {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Trouble + use<> {
         let at = path.to_owned();
-        move |source| Unusable::Io { at, source }
+        move |source| Trouble::Io { at, source }
     }
 }
 
 impl Bare {
-    /// A repository with nothing in it.
-    pub(crate) fn empty(store: Option<&Store>) -> Result<Bare, Unusable> {
+    /// A repository with nothing in it. Where there is no room for it beside the cache, it is among the temporary files.
+    pub(crate) fn empty(store: Option<&Store>) -> Result<Bare, Trouble> {
         let of_cache = store.filter(|store| store.keeps_here()).and_then(|store| store.workspace().ok());
-        let folder = match of_cache {
-            Some(folder) => Folder::OfCache(folder),
-            None => {
-                let made = tempfile::Builder::new().prefix("vcache-git-").tempdir();
-                Folder::Temporary(made.map_err(Unusable::at(&std::env::temp_dir()))?)
-            }
-        };
+        of_cache.and_then(|folder| Bare::made(Folder::OfCache(folder)).ok()).map_or_else(Bare::temporary, Ok)
+    }
+
+    /// The same, among the temporary files.
+    pub(crate) fn temporary() -> Result<Bare, Trouble> {
+        let folder = tempfile::Builder::new().prefix("vcache-git-").tempdir();
+        Bare::made(Folder::Temporary(folder.map_err(Trouble::at(&std::env::temp_dir()))?))
+    }
+
+    fn made(folder: Folder) -> Result<Bare, Trouble> {
         let bare = Bare { folder, packs: Vec::new() };
         let path = bare.path();
         for name in ["objects/pack", "objects/info", "refs/heads"] {
-            fs::create_dir_all(path.join(name)).map_err(Unusable::at(path))?;
+            fs::create_dir_all(path.join(name)).map_err(Trouble::at(path))?;
         }
         for (name, text) in [("HEAD", "ref: refs/heads/vcache\n"), ("config", CONFIG)] {
-            fs::write(path.join(name), text).map_err(Unusable::at(path))?;
+            fs::write(path.join(name), text).map_err(Trouble::at(path))?;
         }
         Ok(bare)
     }
 
+    /// Whether it lies where the cache is.
+    pub(crate) fn is_of_cache(&self) -> bool {
+        matches!(self.folder, Folder::OfCache(_))
+    }
+
     /// A repository with the objects of a state; without any ref.
-    pub(crate) fn of(store: &Store, state: &State) -> Result<Bare, Unusable> {
+    pub(crate) fn of(store: &Store, state: &State) -> Result<Bare, Trouble> {
+        Bare::with(store, state, &|id| store.find(&(*id).into()))
+    }
+
+    /// The same, where nothing is to count as used by being looked at.
+    pub(crate) fn looked_at(store: &Store, state: &State) -> Result<Bare, Trouble> {
+        Bare::with(store, state, &|id| match store.peek(id)? {
+            Some(blob) => Ok(Some(blob)),
+            None => store.find(&(*id).into()),
+        })
+    }
+
+    fn with(store: &Store, state: &State, find: &Find<'_>) -> Result<Bare, Trouble> {
         let mut bare = Bare::empty(Some(store))?;
         // All of them are looked at: each that is corrupt goes, so that the next fetch brings it anew.
         let mut failure = None;
         for pack in &state.packs {
-            let content = bare.place(store, pack, &pack.pack, "pack");
-            match (content, bare.place(store, pack, &pack.idx, "idx")) {
+            let place = |id, kind| bare.place(store, pack, find(id)?, kind);
+            match (place(&pack.pack, "pack"), place(&pack.idx, "idx")) {
                 (Ok(content), Ok(idx)) => bare.packs.push((pack.clone(), content, idx)),
                 (Err(e), _) | (_, Err(e)) => failure = failure.or(Some(e)),
             }
@@ -100,17 +124,17 @@ impl Bare {
         Ok(bare)
     }
 
-    fn place(&self, store: &Store, pack: &Pack, id: &Sha256Id, kind: &str) -> Result<Blob, Unusable> {
+    fn place(&self, store: &Store, pack: &Pack, blob: Option<Blob>, kind: &str) -> Result<Blob, Trouble> {
         let path = self.pack_path(&pack.name, kind);
-        let blob = store.find(&(*id).into())?.ok_or_else(|| Unusable::Missing(pack.name.clone()))?;
+        let blob = blob.ok_or_else(|| Trouble::Missing(pack.name.clone()))?;
         let placed = if blob.file().is_some() {
             blob.verify().map(|()| std::os::unix::fs::symlink(blob.path(), &path))
         } else {
-            let mut file = File::create_new(&path).map_err(Unusable::at(&path))?;
+            let mut file = File::create_new(&path).map_err(Trouble::at(&path))?;
             blob.copy_to(&mut file).map(Ok)
         };
         match placed {
-            Ok(made) => made.map_err(Unusable::at(&path))?,
+            Ok(made) => made.map_err(Trouble::at(&path))?,
             Err(e) => {
                 if matches!(e, StoreError::Corrupt { .. }) {
                     let _ = store.quarantine(&blob);
@@ -132,13 +156,13 @@ impl Bare {
         self.path().join("objects/pack").join(format!("pack-{name}.{kind}"))
     }
 
-    fn set_shallow(&self, commits: &[String]) -> Result<(), Unusable> {
+    fn set_shallow(&self, commits: &[String]) -> Result<(), Trouble> {
         if commits.is_empty() {
             return Ok(());
         }
         let path = self.path().join("shallow");
         let text: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
-        fs::write(&path, text).map_err(Unusable::at(&path))
+        fs::write(&path, text).map_err(Trouble::at(&path))
     }
 
     /// The commits whose parents are not there, after a fetch.
@@ -148,22 +172,55 @@ impl Bare {
     }
 
     /// Those of these objects that are here.
-    pub(crate) fn present(&self, git: &Git, ids: &HashSet<&str>) -> io::Result<HashSet<String>> {
+    pub(crate) fn present(&self, git: &Git, ids: &HashSet<&str>) -> Result<HashSet<String>, GitError> {
         let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
         let mut command = git.at(self, ["cat-file", "--batch-check=%(objectname)", "--buffer"]);
-        let output = fed(command.stderr(Stdio::null()), asked)?;
+        let printed = fed(command.stderr(Stdio::null()), asked)?;
         // A missing one is followed by a word.
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(lines.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect())
+        Ok(printed.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect())
+    }
+
+    /// The commit that an object is, or that a tag's object stands for; none where it is neither.
+    pub(crate) fn commit(&self, git: &Git, id: &str) -> Option<String> {
+        let asked = format!("{id}^{{commit}}");
+        let printed = git.ask_text(self, &["rev-parse", "--verify", "--quiet", &asked]).ok()?;
+        Some(printed.trim().to_owned())
+    }
+
+    /// Puts objects that lie here one by one into a pack: a server of plain files gives them so, whatever the limits say.
+    pub(crate) fn pack_loose(&self, git: &Git) -> Result<(), GitError> {
+        let objects = self.path().join("objects");
+        let mut names = String::new();
+        for folder in fs::read_dir(&objects).into_iter().flatten().flatten() {
+            let begin = folder.file_name().to_string_lossy().into_owned();
+            for object in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+                let name = format!("{begin}{}", object.file_name().to_string_lossy());
+                if is_id(&name) {
+                    names += &format!("{name}\n");
+                }
+            }
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        let begin = objects.join("pack/pack");
+        fed(
+            git.at(self, ["pack-objects".as_ref(), "-q".as_ref(), begin.as_os_str()]).stderr(Stdio::null()),
+            names,
+        )?;
+        Ok(())
     }
 
     /// Replaces all refs by these.
-    pub(crate) fn set_refs(&self, refs: &BTreeMap<String, String>) -> io::Result<()> {
-        fs::remove_dir_all(self.path().join("refs"))?;
-        fs::create_dir_all(self.path().join("refs/heads"))?;
-        let line = |(name, id): (&String, &String)| format!("{id} {name}\n");
-        let real = refs.iter().filter(|(name, _)| name.starts_with("refs/") && !name.ends_with("^{}"));
-        fs::write(self.path().join("packed-refs"), real.map(line).collect::<String>())
+    pub(crate) fn set_refs(&self, refs: &BTreeMap<String, String>) -> Result<(), Trouble> {
+        let write = || {
+            fs::remove_dir_all(self.path().join("refs"))?;
+            fs::create_dir_all(self.path().join("refs/heads"))?;
+            let line = |(name, id): (&String, &String)| format!("{id} {name}\n");
+            let real = refs.iter().filter(|(name, _)| name.starts_with("refs/") && !is_peeled(name));
+            fs::write(self.path().join("packed-refs"), real.map(line).collect::<String>())
+        };
+        write().map_err(Trouble::at(self.path()))
     }
 
     /// Replaces all refs by those of these whose objects are here; which these are.
@@ -171,17 +228,18 @@ impl Bare {
         &self,
         git: &Git,
         mut refs: BTreeMap<String, String>,
-    ) -> io::Result<BTreeMap<String, String>> {
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let present = self.present(git, &refs.values().map(String::as_str).collect())?;
         refs.retain(|_, id| present.contains(id));
-        self.set_refs(&refs).map(|()| refs)
+        self.set_refs(&refs)?;
+        Ok(refs)
     }
 
     /// What it checks out by default.
-    pub(crate) fn set_head(&self, name: Option<&str>) -> Result<(), Unusable> {
+    pub(crate) fn set_head(&self, name: Option<&str>) -> Result<(), Trouble> {
         let Some(name) = name else { return Ok(()) };
         let path = self.path().join("HEAD");
-        fs::write(&path, format!("ref: {name}\n")).map_err(Unusable::at(&path))
+        fs::write(&path, format!("ref: {name}\n")).map_err(Trouble::at(&path))
     }
 
     /// The packs that have come since: name, pack, index.
@@ -200,21 +258,14 @@ impl Bare {
         Ok(found)
     }
 
-    /// Copies all packs into a folder of packs, compared with their digests once more where they are the cache's.
-    pub(crate) fn give(&self, folder: &Path) -> Result<(), Unusable> {
-        for (pack, content, idx) in &self.packs {
+    /// Copies all packs into a folder of packs. They have been compared with their digests when they came here.
+    pub(crate) fn give(&self, folder: &Path) -> Result<(), Trouble> {
+        let of_cache = self.packs.iter().map(|(pack, ..)| {
+            (pack.name.clone(), self.pack_path(&pack.name, "pack"), self.pack_path(&pack.name, "idx"))
+        });
+        let new = self.new_packs().map_err(Trouble::at(self.path()))?;
+        for (name, pack, idx) in of_cache.chain(new) {
             // The index last: with it the pack is one.
-            for (blob, kind) in [(content, "pack"), (idx, "idx")] {
-                let path = folder.join(format!("pack-{}.{kind}", pack.name));
-                let in_place =
-                    if blob.file().is_some() { None } else { Some(self.pack_path(&pack.name, kind)) };
-                put(&path, |file| match in_place {
-                    None => blob.copy_to(file).map_err(Unusable::from),
-                    Some(from) => copy(&from, file),
-                })?;
-            }
-        }
-        for (name, pack, idx) in self.new_packs().map_err(Unusable::at(self.path()))? {
             for (from, kind) in [(pack, "pack"), (idx, "idx")] {
                 put(&folder.join(format!("pack-{name}.{kind}")), |file| copy(&from, file))?;
             }
@@ -223,18 +274,18 @@ impl Bare {
     }
 }
 
-fn copy(from: &Path, to: &mut File) -> Result<(), Unusable> {
-    let mut from_file = File::open(from).map_err(Unusable::at(from))?;
-    io::copy(&mut from_file, to).map(drop).map_err(Unusable::at(from))
+fn copy(from: &Path, to: &mut File) -> Result<(), Trouble> {
+    let mut from_file = File::open(from).map_err(Trouble::at(from))?;
+    io::copy(&mut from_file, to).map(drop).map_err(Trouble::at(from))
 }
 
 /// A file that nobody sees before it is whole; of the mode that git gives its packs.
-fn put(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Unusable>) -> Result<(), Unusable> {
+fn put(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let folder = path.parent().unwrap_or(path);
     let mut new =
-        tempfile::Builder::new().prefix("tmp_pack_").tempfile_in(folder).map_err(Unusable::at(folder))?;
+        tempfile::Builder::new().prefix("tmp_pack_").tempfile_in(folder).map_err(Trouble::at(folder))?;
     fill(new.as_file_mut())?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
-    new.as_file().set_permissions(mode).map_err(Unusable::at(path))?;
-    new.persist(path).map(drop).map_err(|e| Unusable::at(path)(e.error))
+    new.as_file().set_permissions(mode).map_err(Trouble::at(path))?;
+    new.persist(path).map(drop).map_err(|e| Trouble::at(path)(e.error))
 }

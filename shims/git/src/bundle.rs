@@ -10,19 +10,21 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use vcache_shim::{Host, Settings};
-use vcache_store::Sha256Id;
+use vcache_store::{Sha256Id, Store};
 
 use crate::address::public;
-use crate::bare::Bare;
-use crate::fill::{FillError, find, walk};
-use crate::git::{Git, short};
-use crate::state::{HEAD, State};
+use crate::bare::{Bare, Trouble};
+use crate::cached::Cached;
+use crate::fill::{Cause, FillError, find, walk};
+use crate::git::Git;
+use crate::state::{HEAD, State, is_peeled};
 
 /// The format that is written, and the only one that is read.
 pub(crate) const FORMAT: u32 = 1;
@@ -79,19 +81,25 @@ pub struct Packed {
 ///
 /// # Errors
 /// The cache has it not, or not all of it.
-pub fn pack(host: &Host, settings: &Settings, url: &str, commit: Option<&str>) -> Result<Packed, FillError> {
-    let trouble = |why: String| FillError { url: public(url), path: None, is_left: false, why };
+pub fn pack(
+    host: &Host,
+    settings: &Settings,
+    store: &Arc<Store>,
+    url: &str,
+    commit: Option<&str>,
+) -> Result<Packed, FillError> {
+    let trouble = |why: String| FillError { url: public(url), submodule: None, is_left: false, why };
     let folder = tempfile::Builder::new().prefix("vcache-git-").tempdir();
     let folder = folder.map_err(|e| trouble(format!("no temporary folder: {e}")))?;
     let mut bundles: Vec<Bundle> = Vec::new();
     let mut filled = walk(host, url, commit, true, &mut |git, place| {
-        let (repository, bare, state) = find(host, settings, git, place)?;
-        let commit = repository.commit.clone().ok_or("it has no commit")?;
+        let (repository, bare, state) = find(&Cached::of(host, settings, store, &place.url), git, place)?;
+        let commit = repository.commit.clone().ok_or(Cause::Unborn)?;
         let file = member(&repository.url, &commit, &bundles);
         let path = folder.path().join(&file);
         let (head, refs) = create(git, &bare, &state, &commit, &path)?;
-        let (size, sha256) = measure(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let (url, submodule) = (repository.url.clone(), repository.path.clone());
+        let (size, sha256) = measure(&path).map_err(Trouble::at(&path))?;
+        let (url, submodule) = (repository.url.clone(), repository.submodule.clone());
         bundles.push(Bundle { url, commit, submodule, head: Some(head), refs, file, size, sha256 });
         Ok((repository, bare))
     })?;
@@ -143,24 +151,24 @@ fn create(
     state: &State,
     commit: &str,
     file: &Path,
-) -> Result<(String, BTreeMap<String, String>), String> {
+) -> Result<(String, BTreeMap<String, String>), Cause> {
     if !bare.shallow().is_empty() {
-        return Err("the cache has only a part of its history; try: vcache prefetch".to_owned());
+        return Err(Cause::Partial);
     }
-    let failed = |e: io::Error| format!("{}: {e}", bare.path().display());
     let branch = state.head.clone().filter(|head| head.starts_with("refs/heads/"));
     let branch = branch.unwrap_or_else(|| "refs/heads/vcache".to_owned());
-    let is_tag = |name: &str| name.starts_with("refs/tags/") && !name.ends_with("^{}");
+    let is_tag = |name: &str| name.starts_with("refs/tags/") && !is_peeled(name);
     let mut refs = state.refs.clone();
     refs.retain(|name, _| is_tag(name));
     refs.insert(branch.clone(), commit.to_owned());
-    let mut refs = bare.set_present_refs(git, refs).map_err(failed)?;
-    bare.set_head(Some(&branch)).map_err(|e| e.to_string())?;
-    let merged = run(git, bare, &["for-each-ref", "--format=%(refname)", "--merged", commit, "refs/tags"])?;
+    let mut refs = bare.set_present_refs(git, refs)?;
+    bare.set_head(Some(&branch))?;
+    let merged =
+        git.ask_text(bare, &["for-each-ref", "--format=%(refname)", "--merged", commit, "refs/tags"])?;
     let merged: HashSet<&str> = merged.lines().collect();
     refs.retain(|name, _| *name == branch || merged.contains(name.as_str()));
-    bare.set_refs(&refs).map_err(failed)?;
-    run(git, bare, &["-c", "pack.threads=1", "bundle", "create", &file.display().to_string(), "--all"])?;
+    bare.set_refs(&refs)?;
+    git.ask(bare, &["-c", "pack.threads=1", "bundle", "create", &file.display().to_string(), "--all"])?;
     let peeled = state.refs.iter().filter(|(name, _)| {
         name.strip_suffix("^{}").is_some_and(|name| is_tag(name) && refs.contains_key(name))
     });
@@ -170,21 +178,31 @@ fn create(
     Ok((branch, refs))
 }
 
-/// Runs git on a repository of ours; what it prints.
-pub(crate) fn run(git: &Git, bare: &Bare, args: &[&str]) -> Result<String, String> {
-    let printed = git.ask(bare, args).map_err(|said| short(&said).to_owned())?;
-    Ok(String::from_utf8_lossy(&printed).into_owned())
+fn measure(path: &Path) -> io::Result<(u64, Sha256Id)> {
+    let (Uncopied::Read(error) | Uncopied::Written(error)) =
+        match copied(&mut File::open(path)?, &mut io::sink()) {
+            Ok(measured) => return Ok(measured),
+            Err(error) => error,
+        };
+    Err(error)
 }
 
-fn measure(path: &Path) -> io::Result<(u64, Sha256Id)> {
-    let mut file = File::open(path)?;
+/// Which side has failed.
+pub(crate) enum Uncopied {
+    Read(io::Error),
+    Written(io::Error),
+}
+
+/// Copies all of it; its size in bytes, and its digest.
+pub(crate) fn copied(from: &mut dyn Read, to: &mut dyn Write) -> Result<(u64, Sha256Id), Uncopied> {
     let (mut hash, mut piece, mut size) = (Sha256::new(), vec![0; 256 << 10], 0);
     loop {
-        let count = file.read(&mut piece)?;
+        let count = from.read(&mut piece).map_err(Uncopied::Read)?;
         if count == 0 {
             return Ok((size, Sha256Id::from_bytes(hash.finalize().into())));
         }
         hash.update(&piece[..count]);
+        to.write_all(&piece[..count]).map_err(Uncopied::Written)?;
         size += count as u64;
     }
 }
@@ -204,10 +222,14 @@ fn member(url: &str, commit: &str, others: &[Bundle]) -> String {
     names.into_iter().find(|name| others.iter().all(|other| other.file != *name)).unwrap_or_default()
 }
 
-/// With `_` for all but letters, digits and what is harmless anywhere in a file name.
+/// Whether a letter is harmless anywhere in a file name.
+pub(crate) fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "._+@~-".contains(letter)
+}
+
+/// With `_` for all that is not.
 fn plain(text: &str) -> String {
-    let letter = |c: char| if c.is_ascii_alphanumeric() || "._+@~-".contains(c) { c } else { '_' };
-    text.chars().map(letter).collect()
+    text.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect()
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::ffi::OsString;
 
 use vcache_argv::{Kind, scan};
 
-use crate::address::Transport;
+use crate::address::{Transport, is_secret};
+use crate::reason::{Code, Reason};
 use crate::state::is_id;
-use crate::table::{CLONE, GLOBAL_ALONE, GLOBAL_WITH_VALUE, LOCAL, Meaning};
+use crate::table::{CLONE, FETCH, GLOBAL_ALONE, GLOBAL_WITH_VALUE, LOCAL, Meaning};
 
 /// What was typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,10 +45,8 @@ pub(crate) struct Remote {
     pub(crate) refs: Vec<String>,
     /// Submodules are to be at a branch of theirs (`--remote`, `--remote-submodules`).
     pub(crate) follows: bool,
-    /// An option by which the server is asked in another way, or that hands it a secret.
-    pub(crate) server: Option<String>,
-    /// A word of a clone that is not understood.
-    pub(crate) unclear: Option<String>,
+    /// Why what the server has may not be what others are given, or may not be known to us.
+    pub(crate) left: Option<Reason>,
 }
 
 /// The subcommand.
@@ -55,7 +54,6 @@ pub(crate) struct Remote {
 pub(crate) enum Command {
     Clone,
     Submodule,
-    RemoteAdd,
     #[default]
     Other,
 }
@@ -81,10 +79,9 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
     let word = |index: usize| rest.get(index).and_then(|word| word.to_str()).unwrap_or_default();
     match name {
         "clone" => Call::Remote(clone(other, rest)),
-        "fetch" | "pull" => {
-            Call::Remote(Remote { url: url(rest), refs: refs(rest), server: server(rest), ..other })
-        }
-        "ls-remote" => Call::Remote(Remote { url: url(rest), server: server(rest), ..other }),
+        "fetch" | "pull" => Call::Remote(fetch(other, rest)),
+        // What is listed behind the remote are patterns.
+        "ls-remote" => Call::Remote(Remote { refs: Vec::new(), ..fetch(other, rest) }),
         "archive" => {
             let value = |word: &str| word.strip_prefix("--remote=").map(str::to_owned);
             let after = rest.iter().position(|word| word == "--remote").map(|at| word(at + 1).to_owned());
@@ -92,7 +89,11 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
                 // Over HTTP only the newest gits can.
                 Some(remote) if Transport::of(&remote) != Transport::Http => {
                     let url = Some(remote).filter(|remote| Transport::of(remote).is_remote());
-                    Call::Remote(Remote { url, server: server(rest), ..other })
+                    // As git reads it, which knows no abbreviation of it: its value may be a secret.
+                    let is_exec =
+                        |word: &OsString| word.to_str().is_some_and(|word| word.starts_with("--exec"));
+                    let exec = rest.iter().any(is_exec).then(|| Reason::new(Code::ServerOption, "--exec"));
+                    Call::Remote(Remote { url, left: exec, ..other })
                 }
                 _ => Call::Local,
             }
@@ -113,7 +114,9 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
             match word(verbose) {
                 "update" | "prune" | "show" | "set-head" => Call::Remote(other),
                 "add" if rest.iter().any(|word| word == "-f" || word == "--fetch") => {
-                    Call::Remote(Remote { command: Command::RemoteAdd, ..other })
+                    let is_url = |word: &&str| Transport::of(word).is_remote();
+                    let url = rest.last().and_then(|word| word.to_str()).filter(is_url).map(str::to_owned);
+                    Call::Remote(Remote { url, left: Some(Reason::new(Code::RemoteAdd, "")), ..other })
                 }
                 _ => Call::Local,
             }
@@ -131,17 +134,24 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
             Kind::Option { opt, value: Some(value), .. } => match opt.meaning {
                 Meaning::Branch => call.branch = value.to_str().map(str::to_owned),
                 Meaning::Origin => call.origin = value.to_str().map(str::to_owned),
-                Meaning::Server => call.server = Some(format!("--{}", opt.long)),
-                Meaning::Config if is_header(&value.to_string_lossy()) => {
-                    call.server = Some("--config http.extraHeader".to_owned());
+                Meaning::Server => {
+                    call.left = Some(Reason::new(Code::ServerOption, format!("--{}", opt.long)));
                 }
-                Meaning::Config => {}
-                Meaning::Other => {}
+                Meaning::Config => {
+                    let value = value.to_string_lossy();
+                    let name = value.split('=').next().unwrap_or_default();
+                    if is_secret(name) {
+                        call.left = Some(Reason::new(Code::Credentials, name));
+                    }
+                }
+                Meaning::Follows | Meaning::Other => {}
             },
-            Kind::Option { opt, negated: false, .. } if opt.long == "remote-submodules" => {
+            Kind::Option { opt, negated: false, .. } if opt.meaning == Meaning::Follows => {
                 call.follows = true
             }
-            Kind::Unknown { text, .. } => call.unclear = Some(text.to_string_lossy().into_owned()),
+            Kind::Unknown { text, .. } => {
+                call.left = Some(Reason::new(Code::UnknownOption, text.to_string_lossy()));
+            }
             _ => {}
         }
     }
@@ -149,34 +159,34 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
     call
 }
 
-/// The first word that can't be anything but a URL; else the first one that is no option, if it is one.
-fn url(rest: &[OsString]) -> Option<String> {
-    let words = || rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
-    let is_remote = |word: &&str| Transport::of(word).is_remote();
-    let sure = words().find(|word| word.contains("://") && is_remote(word));
-    sure.or_else(|| words().next().filter(is_remote)).map(str::to_owned)
-}
-
-/// Whether a setting of a clone is one by which only some get in.
-fn is_header(setting: &str) -> bool {
-    let name = setting.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    name.starts_with("http.") && (name.ends_with("extraheader") || name.ends_with("cookiefile"))
-}
-
-/// The sources of the refspecs behind the remote, without patterns and names of objects.
-fn refs(rest: &[OsString]) -> Vec<String> {
-    let words = rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
-    let sources =
-        words.skip(1).map(|word| word.trim_start_matches(['+', '^']).split(':').next().unwrap_or_default());
+/// The remote, where it is typed as a URL, and the sources of the refspecs behind it, without patterns and names of objects. With `--multiple`
+/// they are all remotes, of which none is known by such a name: the origin is asked once too often.
+fn fetch(mut call: Remote, rest: &[OsString]) -> Remote {
+    let (mut words, mut has_unknown) = (Vec::new(), false);
+    let items = scan(&FETCH, rest).items;
+    for item in &items {
+        match &item.kind {
+            Kind::Positional(word) => words.extend(word.to_str()),
+            Kind::Unknown { .. } => has_unknown = true,
+            Kind::Option { opt, .. } if opt.meaning == Meaning::Server => {
+                // Its value may be a secret.
+                call.left = Some(Reason::new(Code::ServerOption, format!("--{}", opt.long)));
+            }
+            _ => {}
+        }
+    }
+    if has_unknown {
+        // The value of an option that is not known may come first.
+        let is_sure = |word: &&str| word.contains("://") && Transport::of(word).is_remote();
+        let sure = words.iter().position(is_sure).unwrap_or_default();
+        words.drain(..sure);
+    }
+    let mut words = words.into_iter();
+    call.url = words.next().filter(|word| Transport::of(word).is_remote()).map(str::to_owned);
+    let sources = words.map(|word| word.trim_start_matches(['+', '^']).split(':').next().unwrap_or_default());
     let is_name = |source: &&str| !source.is_empty() && !source.contains('*') && !is_id(source);
-    sources.filter(is_name).map(str::to_owned).collect()
-}
-
-/// The option's name; its value may be a secret.
-fn server(rest: &[OsString]) -> Option<String> {
-    let options = ["--upload-pack", "--exec", "--server-option", "-o"];
-    let mut names = rest.iter().filter_map(|word| word.to_str()?.split('=').next());
-    names.find(|name| options.contains(name)).map(str::to_owned)
+    call.refs = sources.filter(is_name).map(str::to_owned).collect();
+    call
 }
 
 /// The words of an alias, as git splits them (`split_cmdline`): at blanks, with quotes and backslashes as in a shell. None where a quote is
@@ -253,7 +263,12 @@ mod tests {
             assert_eq!(got, (url, branch, origin), "{line}");
         }
         let Call::Remote(got) = of("git clone -u x http://h/a") else { panic!() };
-        assert_eq!(got.server.as_deref(), Some("--upload-pack"));
+        assert_eq!(got.left, Some(Reason::new(Code::ServerOption, "--upload-pack")));
+        let Call::Remote(got) = of("git clone -c http.cookieFile=x http://h/a") else { panic!() };
+        assert_eq!(got.left, Some(Reason::new(Code::Credentials, "http.cookieFile")));
+        // Of archive it is a file's name.
+        let Call::Remote(got) = of("git archive --remote=git://h/a -o x HEAD") else { panic!() };
+        assert_eq!(got.left, None);
     }
 
     #[test]
@@ -264,9 +279,13 @@ mod tests {
             ("git fetch --depth 1 http://h/a x", Some("http://h/a")),
             ("git pull git@h:a", Some("git@h:a")),
             ("git ls-remote -q http://h/a", Some("http://h/a")),
+            ("git fetch -j 4 --refmap x http://h/a", Some("http://h/a")),
+            ("git pull -s ours http://h/a", Some("http://h/a")),
+            ("git fetch --new 1 http://h/a x", Some("http://h/a")),
             ("git archive --remote=git://h/a HEAD", Some("git://h/a")),
             ("git archive --remote git://h/a HEAD", Some("git://h/a")),
             ("git remote update", None),
+            ("git remote add -f x http://h/a", Some("http://h/a")),
         ] {
             let Call::Remote(got) = of(line) else { panic!("{line}") };
             assert_eq!(got.url.as_deref(), url, "{line}");
@@ -278,7 +297,9 @@ mod tests {
         for (line, refs) in [
             ("git fetch", &[][..]),
             ("git fetch origin", &[]),
-            ("git fetch origin a +b:c refs/heads/*:refs/x/* --depth 1", &["a", "b", "1"]),
+            ("git fetch origin a +b:c refs/heads/*:refs/x/* --depth 1", &["a", "b"]),
+            ("git fetch --depth 1 origin a", &["a"]),
+            ("git pull -X theirs --no-rebase origin a", &["a"]),
             ("git fetch origin 0123456789abcdef0123456789abcdef01234567", &[]),
             ("git clone -b x http://h/a", &["x"]),
         ] {

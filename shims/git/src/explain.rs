@@ -4,9 +4,9 @@ use vcache_shim::family::{Explanation, RequestExplanation};
 use vcache_shim::{Host, Policy, Settings, settings};
 
 use crate::COMPONENT;
+use crate::cached::Cached;
 use crate::call::parse;
 use crate::git::Git;
-use crate::mirror::Mirror;
 use crate::plan::{Plan, asked, plan};
 use crate::run::{look, resolve};
 
@@ -26,7 +26,7 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
                 asked(&remote, &situation).iter().map(|url| request(host, settings, url)).collect();
             plan(&remote, &situation)
         }
-        Err(reason) => Plan::Passthrough(reason),
+        Err(unserved) => Plan::Passthrough(unserved.reason),
     };
     match planned {
         Plan::Route { .. } => explanation.plan = "serve".to_owned(),
@@ -41,14 +41,14 @@ pub(crate) fn explain(host: &Host, settings: &Settings) -> Explanation {
 }
 
 fn request(host: &Host, settings: &Settings, url: &str) -> RequestExplanation {
-    let mirror = Mirror::only_looking(host, settings, url);
-    let pin = mirror.as_ref().and_then(|mirror| mirror.pin().cloned());
+    let cached = Cached::only_looking(host, settings, url);
+    let pin = cached.as_ref().and_then(|cached| cached.pin().cloned());
     RequestExplanation {
         url: vcache_store::public_url(url),
         destination: String::new(),
         pin: pin.as_ref().map(|pin| pin.id.clone()),
         pinned_by: pin.map(|pin| pin.place),
-        cache: mirror.map_or("miss", |mirror| mirror.outlook()).to_owned(),
+        cache: cached.map_or("miss", |cached| cached.outlook()).to_owned(),
         sha256: None,
     }
 }

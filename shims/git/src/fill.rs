@@ -5,21 +5,23 @@
 //! submodule that fails does not keep the others away.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use vcache_shim::{Host, Settings};
+use vcache_shim::{Chain, Host, Settings};
+use vcache_store::Store;
 
 use crate::address::{key, public, shared};
-use crate::bare::Bare;
-use crate::git::{Git, short};
-use crate::mirror::Mirror;
+use crate::bare::{Bare, Trouble};
+use crate::cached::{Cached, Seen};
+use crate::failure::Failure;
+use crate::git::{Git, GitError};
 use crate::reason::Code;
 use crate::run::Told;
-use crate::serve::{Failure, Server, Want};
-use crate::state::{COMPLETE, HEAD, State};
-use crate::submodules::submodules;
-use crate::view::view;
+use crate::serve::{Server, Want};
+use crate::state::{Extent, HEAD, State, is_general, is_peeled};
+use crate::submodules::{Submodule, submodules};
 
-/// How deep submodules in submodules are followed.
+/// How deep submodules in submodules are followed: deeper than anyone has them, and not for ever.
 const DEEPEST: usize = 16;
 
 /// A repository that is in the cache now.
@@ -28,7 +30,7 @@ pub struct Repository {
     /// Its URL without what is secret.
     pub url: String,
     /// Of a submodule: its path from the top of the repository that was named.
-    pub path: Option<String>,
+    pub submodule: Option<String>,
     /// The commit that was asked for, or else what is checked out by default; none in an empty repository.
     pub commit: Option<String>,
     /// Something came from the origin.
@@ -57,7 +59,7 @@ pub struct FillError {
     /// Its URL without what is secret.
     pub url: String,
     /// Of a submodule: its path from the top of the repository that was named.
-    pub path: Option<String>,
+    pub submodule: Option<String>,
     /// The cache never has it: it is a repository of this machine, or has a remote helper of its own.
     pub is_left: bool,
     /// What git, or the cache, said.
@@ -69,8 +71,16 @@ pub struct FillError {
 ///
 /// # Errors
 /// The repository can't be had. What becomes of submodules is in [`Filled`].
-pub fn fill(host: &Host, settings: &Settings, url: &str, commit: Option<&str>) -> Result<Filled, FillError> {
-    walk(host, url, commit, true, &mut |git, place| bring(host, settings, git, place))
+pub fn fill(
+    host: &Host,
+    settings: &Settings,
+    store: &Arc<Store>,
+    url: &str,
+    commit: Option<&str>,
+) -> Result<Filled, FillError> {
+    walk(host, url, commit, true, &mut |git, place| {
+        bring(Cached::of(host, settings, store, &place.url), git, place)
+    })
 }
 
 /// Whether the cache has `commit` of a repository; with `deep` the submodules of it too. No origin is asked.
@@ -80,11 +90,15 @@ pub fn fill(host: &Host, settings: &Settings, url: &str, commit: Option<&str>) -
 pub fn held(
     host: &Host,
     settings: &Settings,
+    store: &Arc<Store>,
     url: &str,
     commit: &str,
     deep: bool,
 ) -> Result<Filled, FillError> {
-    walk(host, url, Some(commit), deep, &mut |git, place| look(host, settings, git, place))
+    walk(host, url, Some(commit), deep, &mut |git, place| {
+        let (repository, bare, _) = find(&Cached::of(host, settings, store, &place.url), git, place)?;
+        Ok((repository, bare))
+    })
 }
 
 /// A repository that is to be visited.
@@ -92,15 +106,51 @@ pub fn held(
 pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) commit: Option<String>,
-    /// From the top of the one that was named.
-    pub(crate) path: Option<String>,
+    /// Of a submodule: its path from the top of the one that was named.
+    pub(crate) submodule: Option<String>,
     depth: usize,
 }
 
 impl Place {
-    fn error(&self, is_left: bool, why: impl Into<String>) -> FillError {
-        FillError { url: public(&self.url), path: self.path.clone(), is_left, why: why.into() }
+    fn error(&self, cause: &Cause) -> FillError {
+        FillError {
+            url: public(&self.url),
+            submodule: self.submodule.clone(),
+            is_left: matches!(cause, Cause::NotShared(Code::Local | Code::Foreign)),
+            why: Chain(cause).to_string(),
+        }
     }
+}
+
+/// Why a repository can't be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error("{}", .0.help())]
+    NotShared(Code),
+    #[error("no URL of a repository")]
+    NoUrl,
+    #[error("more than {DEEPEST} levels of submodules")]
+    TooDeep,
+    #[error("not in the cache")]
+    Absent,
+    #[error("the cache has the repository, and not this commit")]
+    CommitAbsent,
+    #[error("it has no commit")]
+    Unborn,
+    #[error("{0} is no commit")]
+    NoCommit(String),
+    #[error("the cache has only a part of its history; try: vcache prefetch")]
+    Partial,
+    #[error("fetched, and not kept")]
+    NotKept,
+    #[error("its submodules: {0}")]
+    Submodules(#[source] GitError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error(transparent)]
+    Failure(#[from] Failure),
 }
 
 /// What a visit has: the repository, and its objects.
@@ -112,11 +162,17 @@ pub(crate) fn walk(
     url: &str,
     commit: Option<&str>,
     deep: bool,
-    visit: &mut dyn FnMut(&Git, &Place) -> Result<Visited, String>,
+    visit: &mut dyn FnMut(&Git, &Place) -> Result<Visited, Cause>,
 ) -> Result<Filled, FillError> {
-    let named = Place { url: url.to_owned(), commit: commit.map(str::to_owned), path: None, depth: 0 };
+    let named = Place { url: url.to_owned(), commit: commit.map(str::to_owned), submodule: None, depth: 0 };
+    let git = Git::of(host).map_err(|e| FillError {
+        url: public(url),
+        submodule: None,
+        is_left: false,
+        why: Chain(&e).to_string(),
+    })?;
     // Several of us at once can't share a terminal for questions.
-    let git = Git::of(host).map_err(|e| named.error(false, e.to_string()))?.with("GIT_TERMINAL_PROMPT", "0");
+    let git = git.with("GIT_TERMINAL_PROMPT", "0");
     let mut filled = Filled::default();
     let mut seen = HashSet::new();
     let mut waiting = vec![named];
@@ -125,79 +181,68 @@ pub(crate) fn walk(
             continue;
         }
         // What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER).
-        let git = match place.path {
+        let git = match place.submodule {
             None => git.clone(),
             Some(_) => git.clone().with("GIT_PROTOCOL_FROM_USER", "0"),
         };
-        match must_be_shared(&place).and_then(|()| visit(&git, &place).map_err(|why| place.error(false, why)))
-        {
+        let visited = must_be_followed(&place).and_then(|()| visit(&git, &place));
+        let visited = visited.and_then(|(repository, bare)| {
+            if let Some(commit) = repository.commit.as_ref().filter(|id| bare.commit(&git, id).is_none()) {
+                return Err(Cause::NoCommit(commit.clone()));
+            }
+            Ok((repository, bare))
+        });
+        match visited {
             Ok((repository, bare)) => {
-                let commit = repository.commit.clone();
+                let commit = repository.commit.clone().filter(|_| deep);
                 filled.repositories.push(repository);
-                if let Some(commit) = commit.filter(|_| deep) {
-                    below(&git, &bare, &place, &commit, &mut filled, &mut waiting);
+                let below = commit.map_or(Ok(Vec::new()), |commit| below(&git, &bare, &place, &commit));
+                match below {
+                    Ok(below) => waiting.extend(below.into_iter().rev()),
+                    Err(cause) => filled.failed.push(place.error(&cause)),
                 }
             }
-            Err(error) if place.path.is_none() => return Err(error),
-            Err(error) if error.is_left => filled.left.push(error),
-            Err(error) => filled.failed.push(error),
+            Err(cause) => match place.error(&cause) {
+                error if place.submodule.is_none() => return Err(error),
+                error if error.is_left => filled.left.push(error),
+                error => filled.failed.push(error),
+            },
         }
     }
     Ok(filled)
 }
 
-/// Puts the submodules of a commit on the list, the first one last.
-fn below(git: &Git, bare: &Bare, place: &Place, commit: &str, filled: &mut Filled, waiting: &mut Vec<Place>) {
-    let found = match submodules(git, bare, &place.url, commit) {
-        Ok(found) => found,
-        Err(said) => {
-            filled.failed.push(place.error(false, format!("its submodules: {}", short(&said))));
-            return;
-        }
+/// The submodules of a commit.
+fn below(git: &Git, bare: &Bare, place: &Place, commit: &str) -> Result<Vec<Place>, Cause> {
+    let found = submodules(git, bare, &place.url, commit).map_err(Cause::Submodules)?;
+    let inner = |Submodule { path, url, commit }| Place {
+        url,
+        commit: Some(commit),
+        submodule: Some(match &place.submodule {
+            Some(above) => format!("{above}/{path}"),
+            None => path,
+        }),
+        depth: place.depth + 1,
     };
-    for submodule in found.into_iter().rev() {
-        let path = match &place.path {
-            Some(above) => format!("{above}/{}", submodule.path),
-            None => submodule.path,
-        };
-        let mut inner = Place {
-            url: String::new(),
-            commit: Some(submodule.commit),
-            path: Some(path),
-            depth: place.depth + 1,
-        };
-        match submodule.url {
-            Ok(url) => inner.url = url,
-            Err(why) => {
-                inner.url.clone_from(&place.url);
-                filled.left.push(inner.error(true, why));
-                continue;
-            }
-        }
-        match inner.depth > DEEPEST {
-            true => {
-                filled.failed.push(inner.error(false, format!("more than {DEEPEST} levels of submodules")))
-            }
-            false => waiting.push(inner),
-        }
-    }
+    Ok(found.into_iter().map(inner).collect())
 }
 
 /// Refuses what no build may get from the cache.
-fn must_be_shared(place: &Place) -> Result<(), FillError> {
+fn must_be_followed(place: &Place) -> Result<(), Cause> {
     if place.url.starts_with('-') || place.url.chars().any(char::is_control) {
-        return Err(place.error(false, "no URL of a repository"));
+        return Err(Cause::NoUrl);
     }
-    let is_left = |code| matches!(code, Code::Local | Code::Foreign);
-    shared(&place.url).map_err(|code| place.error(is_left(code), code.help()))
+    if place.depth > DEEPEST {
+        return Err(Cause::TooDeep);
+    }
+    shared(&place.url).map_err(Cause::NotShared)
 }
 
 /// The objects that a clone of everything wants, and a commit.
 fn wants(state: &State, commit: Option<&str>) -> Vec<Want> {
-    let is_cloned =
-        |name: &str| name == HEAD || name.starts_with("refs/heads/") || name.starts_with("refs/tags/");
+    let is_cloned = |name: &str| name == HEAD || is_general(name);
     let (of_tags, listed): (Vec<_>, Vec<_>) =
-        state.refs.iter().filter(|(name, _)| is_cloned(name)).partition(|(name, _)| name.ends_with("^{}"));
+        state.refs.iter().filter(|(name, _)| is_cloned(name)).partition(|(name, _)| is_peeled(name));
     let mut wants: Vec<Want> =
         listed.iter().map(|(name, id)| Want { id: (*id).clone(), name: (*name).clone() }).collect();
     let is_named = |commit: &&str| listed.iter().chain(&of_tags).any(|(_, id)| id == commit);
@@ -208,109 +253,92 @@ fn wants(state: &State, commit: Option<&str>) -> Vec<Want> {
 }
 
 /// By fetching what is missing.
-fn bring(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<Visited, String> {
-    let mirror = Mirror::open(host, settings, &place.url, &[]);
-    if mirror.store().is_none() {
-        return Err("there is no cache to bring it into".to_owned());
-    }
-    let before = mirror.load(COMPLETE).map_or(0, |seen| seen.state.bytes());
-    let mut server = Server::new(git.clone(), mirror, place.url.clone(), Told::default(), false);
-    let fetched = server.bring(place.commit.as_deref()).map_err(|failure| said(&failure))?;
+fn bring(cached: Cached<'_>, git: &Git, place: &Place) -> Result<Visited, Cause> {
+    let before = cached.load(&Extent::Whole).map_or(0, |seen| seen.state.bytes());
+    let mut server = Server::new(git.clone(), cached, place.url.clone(), Told::default(), false);
+    let fetched = server.bring(place.commit.as_deref())?;
     let size = server.state.bytes();
     let commit = place.commit.clone().or_else(|| server.state.commit(HEAD).map(str::to_owned));
     let repository = Repository {
         url: public(&place.url),
-        path: place.path.clone(),
+        submodule: place.submodule.clone(),
         commit,
         fetched,
         bytes: size.saturating_sub(before),
         size,
     };
-    let bare = server.bare.take().map_or_else(|| Bare::empty(None), Ok).map_err(|e| e.to_string())?;
-    Ok((repository, bare))
+    Ok((repository, server.bare.take().map_or_else(|| Bare::empty(None), Ok)?))
 }
 
-/// Without asking anybody.
-fn look(host: &Host, settings: &Settings, git: &Git, place: &Place) -> Result<Visited, String> {
-    find(host, settings, git, place).map(|(repository, bare, _)| (repository, bare))
-}
-
-/// What the cache has of a repository with its commit: of its whole history, else of a part.
+/// What the cache has of a repository with its commit: of its whole history, else of a part. Nobody is asked.
 pub(crate) fn find(
-    host: &Host,
-    settings: &Settings,
+    cached: &Cached<'_>,
     git: &Git,
     place: &Place,
-) -> Result<(Repository, Bare, State), String> {
-    let missing = || "not in the cache".to_owned();
-    let mirror = Mirror::only_looking(host, settings, &place.url).ok_or_else(missing)?;
-    let store = mirror.store().ok_or_else(missing)?;
-    let mut why = missing();
-    // To find the others every record is looked at.
-    let others = std::iter::once_with(|| mirror.lanes()).flatten().filter(|lane| lane != COMPLETE);
-    for lane in std::iter::once(COMPLETE.to_owned()).chain(others) {
-        let Some(seen) = mirror.load(&lane) else { continue };
-        let Some(commit) = place.commit.as_deref().or_else(|| seen.state.commit(HEAD)) else { continue };
-        let bare = match Bare::of(store, &seen.state) {
+) -> Result<(Repository, Bare, State), Cause> {
+    let store = cached.store().ok_or(Cause::Absent)?;
+    let mut why = Cause::Absent;
+    // To find parts every record is looked at.
+    let parts = std::iter::once_with(|| cached.parts()).flatten();
+    let extents = std::iter::once(Extent::Whole).chain(parts);
+    let states = extents.flat_map(|extent| {
+        let known = cached.load(&extent);
+        let beyond = std::iter::once_with(move || cached.load_beyond(&extent).collect::<Vec<_>>());
+        known.into_iter().chain(beyond.flatten())
+    });
+    for Seen { state, .. } in states {
+        let Some(commit) = place.commit.as_deref().or_else(|| state.commit(HEAD)) else { continue };
+        let bare = match Bare::of(store, &state) {
             Ok(bare) => bare,
-            Err(e) => {
-                why = vcache_shim::Chain(&e).to_string();
+            Err(trouble) => {
+                why = trouble.into();
                 continue;
             }
         };
-        let present = bare.present(git, &HashSet::from([commit])).map_err(|e| e.to_string())?;
-        if present.is_empty() {
-            why = "the cache has the repository, and not this commit".to_owned();
+        if bare.present(git, &HashSet::from([commit]))?.is_empty() {
+            why = Cause::CommitAbsent;
             continue;
         }
         let repository = Repository {
             url: public(&place.url),
-            path: place.path.clone(),
+            submodule: place.submodule.clone(),
             commit: Some(commit.to_owned()),
             fetched: false,
             bytes: 0,
-            size: seen.state.bytes(),
+            size: state.bytes(),
         };
-        return Ok((repository, bare, seen.state));
+        return Ok((repository, bare, state));
     }
     Err(why)
 }
 
-/// What went wrong, in a line.
-fn said(failure: &Failure) -> String {
-    match failure {
-        Failure::Origin(words) => short(words).to_owned(),
-        Failure::Refused(_, words) | Failure::Trouble(words) => words.clone(),
-    }
-}
-
 impl Server<'_> {
     /// Sees to it that the cache has all branches and tags, and a commit. Whether the origin had to give something.
-    fn bring(&mut self, commit: Option<&str>) -> Result<bool, Failure> {
-        let known = self.mirror.load(COMPLETE);
+    fn bring(&mut self, commit: Option<&str>) -> Result<bool, Cause> {
+        let known = self.cached.load(&Extent::Whole);
         if let Some(seen) = &known
-            && (commit.is_some() || self.mirror.policy.offline)
+            && (commit.is_some() || self.cached.policy.offline)
         {
             self.state = seen.state.clone();
-            if self.has(COMPLETE, &wants(&self.state, commit)) {
+            if self.has(&Extent::Whole, &wants(&self.state, commit)) {
                 return Ok(false);
             }
         }
-        if self.mirror.policy.offline {
-            return Err(self.offline());
+        if self.cached.policy.offline {
+            return Err(self.offline().into());
         }
         self.state = self.ask(known)?;
-        self.view = view(&self.state, None, None);
+        self.show_pin(None);
         let wanted = wants(&self.state, commit);
-        if wanted.is_empty() || self.has(COMPLETE, &wanted) {
+        if wanted.is_empty() || self.has(&Extent::Whole, &wanted) {
             return Ok(false);
         }
         self.ensure(&wanted)?;
         // That it could not be kept was only worth a warning so far.
-        if !self.has(COMPLETE, &wanted) {
-            return Err(Failure::Trouble(format!("{}: fetched, and not kept", self.mirror.key)));
+        if !self.has(&Extent::Whole, &wanted) {
+            return Err(Cause::NotKept);
         }
-        if let Some(seen) = self.mirror.load(COMPLETE) {
+        if let Some(seen) = self.cached.load(&Extent::Whole) {
             self.state = seen.state;
         }
         Ok(true)
@@ -344,10 +372,10 @@ mod tests {
         let of = |url: &str| {
             walk(&host, url, None, true, &mut |_, _| panic!("{url} is visited")).expect_err("refused")
         };
-        for url in ["/srv/a", "file:///srv/a", "../a", "ext::sh -c id", "ftp://h/a"] {
+        for url in ["/srv/a", "file:///srv/a", "../a", "b.git", "", "ext::sh -c id", "fd::7", "ftp://h/a"] {
             assert!(of(url).is_left, "{url}");
         }
-        for url in ["https://u:p@h/a", "-u", "https://h/a\u{1b}"] {
+        for url in ["https://u:p@h/a", "-u", "--upload-pack=x", "https://h/a\u{1b}", "https://h/a\nb"] {
             let error = of(url);
             assert!(!error.is_left && !error.to_string().contains("u:p"), "{error}");
         }

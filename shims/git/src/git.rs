@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
-use vcache_shim::Host;
 use vcache_shim::real_tool::{self, NotFound, RealTool};
+use vcache_shim::{Chain, Host};
 
 use crate::bare::Bare;
 use crate::helper;
@@ -32,6 +32,43 @@ const OF_REPOSITORY: &[&str] = &[
     "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
 ];
+
+/// Why a run of it is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    /// It could not be started.
+    #[error("git can't be started")]
+    NotStarted(#[source] io::Error),
+    /// It has printed a name that is no UTF-8.
+    #[error("names that are not UTF-8 are not cached")]
+    NotText,
+    /// It has failed: all that it said.
+    #[error("{}", short(.0))]
+    Failed(String),
+}
+
+impl GitError {
+    fn of(output: &Output) -> GitError {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        GitError::Failed(match said.trim().is_empty() {
+            true => "fatal: git failed without a word\n".to_owned(),
+            false => said,
+        })
+    }
+
+    /// As git would say it, for who waits for git's own words.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            GitError::NotStarted(_) | GitError::NotText => format!("fatal: {}\n", Chain(self)),
+            GitError::Failed(said) => said.clone(),
+        }
+    }
+
+    /// Whether there was no room for what came, as far as its words tell.
+    pub(crate) fn is_of_space(&self) -> bool {
+        matches!(self, GitError::Failed(said) if said.contains("No space left on device"))
+    }
+}
 
 /// A way to run it.
 #[derive(Clone)]
@@ -113,14 +150,30 @@ impl Git {
     ///
     /// # Errors
     /// What it said.
-    pub(crate) fn ask(&self, bare: &Bare, args: &[&str]) -> Result<Vec<u8>, String> {
-        let output = self.at(bare, args).output().map_err(|e| not_started(&e))?;
-        if output.status.success() { Ok(output.stdout) } else { Err(words(&output)) }
+    pub(crate) fn ask(&self, bare: &Bare, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.at(bare, args).output().map_err(GitError::NotStarted)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output)) }
+    }
+
+    /// The same, where it prints text.
+    ///
+    /// # Errors
+    /// What it said.
+    pub(crate) fn ask_text(&self, bare: &Bare, args: &[&str]) -> Result<String, GitError> {
+        self.ask(bare, args).map(|printed| String::from_utf8_lossy(&printed).into_owned())
     }
 
     /// Runs a git that speaks to a server, to its end, or to that of the git which waits for us: then nobody wants it any more, and whoever waits
-    /// for our lock is to have it.
-    pub(crate) fn run(&self, command: &mut Command) -> io::Result<Output> {
+    /// for our lock is to have it. What it printed.
+    ///
+    /// # Errors
+    /// What it said.
+    pub(crate) fn run(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        let output = self.watched(command).map_err(GitError::NotStarted)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output)) }
+    }
+
+    fn watched(&self, command: &mut Command) -> io::Result<Output> {
         if !self.is_spoken_to {
             return command.output();
         }
@@ -152,7 +205,18 @@ impl Git {
 }
 
 /// Runs a command that reads this text; what it prints comes back.
-pub(crate) fn fed(command: &mut Command, text: String) -> io::Result<Output> {
+///
+/// # Errors
+/// It has failed, and said why where its standard error leads to.
+pub(crate) fn fed(command: &mut Command, text: String) -> Result<String, GitError> {
+    let output = write_to(command, text).map_err(GitError::NotStarted)?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(GitError::of(&output)),
+    }
+}
+
+fn write_to(command: &mut Command, text: String) -> io::Result<Output> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take();
     // Beside reading: both pipes can be full. Who does not read it all has ended, and says why.
@@ -206,22 +270,11 @@ fn without_ours(value: &OsStr) -> OsString {
     words.join(" ").into()
 }
 
-/// What a failed git has said.
-pub(crate) fn words(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    if text.trim().is_empty() { "fatal: git failed without a word\n".to_owned() } else { text }
-}
-
-/// In short: the line that says why it is fatal, else the last one.
-pub(crate) fn short(words: &str) -> &str {
+/// Of git's words the line that says why it is fatal, else the last one.
+fn short(words: &str) -> &str {
     let line = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
     let line = line.or_else(|| words.lines().last()).unwrap_or_default();
     line.trim_start_matches("fatal: ").trim_start_matches("error: ")
-}
-
-/// An error where a git could not be started.
-pub(crate) fn not_started(e: &io::Error) -> String {
-    format!("fatal: git can't be started: {e}\n")
 }
 
 #[cfg(test)]

@@ -4,18 +4,20 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::bare::Bare;
-use crate::git::{fed, not_started};
-use crate::serve::{Failure, Server, Want, is_general};
+use crate::failure::Failure;
+use crate::git::{GitError, fed};
+use crate::serve::{Server, Want};
+use crate::state::{is_general, is_peeled};
 
 impl Server<'_> {
     /// Puts what git wants into its repository. Returns the lines that it is to be told.
     pub(crate) fn give(&mut self, wants: &[Want]) -> Result<String, Failure> {
-        if self.is_local {
+        if self.left.is_some() {
             return self.fetch_pack(&self.url, wants);
         }
         self.ensure(wants)?;
         self.given = true;
-        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
+        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
         self.show(bare, wants)?;
         let lines = match self.empty_packs(wants, bare) {
             Some(folder) => {
@@ -29,11 +31,11 @@ impl Server<'_> {
 
     /// Puts all that heads and tags lead to into a repository, for whoever reads it there.
     pub(crate) fn whole(&mut self) -> Result<PathBuf, Failure> {
-        let refs = self.view.refs.iter().filter(|(name, _)| is_general(name) && !name.ends_with("^{}"));
+        let refs = self.view.refs.iter().filter(|(name, _)| is_general(name) && !is_peeled(name));
         let wants: Vec<Want> = refs.map(|(name, id)| Want { id: id.clone(), name: name.clone() }).collect();
         self.ensure(&wants)?;
         self.given = true;
-        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Trouble("no repository".to_owned())) };
+        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
         self.show(bare, &[])?;
         bare.set_head(self.view.head.as_deref())?;
         Ok(bare.path().to_owned())
@@ -41,7 +43,7 @@ impl Server<'_> {
 
     /// The folder of packs of a repository that has nothing yet, and is to have all branches: it can have our packs as they are.
     fn empty_packs(&self, wants: &[Want], bare: &Bare) -> Option<PathBuf> {
-        let host = self.mirror.host();
+        let host = self.cached.host();
         let objects = host.cwd().join(host.env("GIT_DIR")?).join("objects");
         let wanted: HashSet<&str> = wants.iter().map(|want| want.id.as_str()).collect();
         let mut heads = self.view.refs.iter().filter(|(name, _)| name.starts_with("refs/heads/"));
@@ -59,7 +61,7 @@ impl Server<'_> {
     fn fetch_pack(&self, from: &str, wants: &[Want]) -> Result<String, Failure> {
         match self.try_fetch_pack(&[], from, wants) {
             // Before 2.21 `fetch-pack` knows no protocol 2, which the user may have set.
-            Err(Failure::Origin(_)) if !self.is_local => {
+            Err(Failure::Silent) if self.left.is_none() => {
                 self.try_fetch_pack(&["-c", "protocol.version=0"], from, wants)
             }
             done => done,
@@ -72,19 +74,18 @@ impl Server<'_> {
         args.extend(self.options.of_fetch_pack());
         args.push(from.to_owned());
         let mut command = self.git.here(&args);
-        if !self.is_local {
+        if self.left.is_none() {
             // It is our own repository that is read, on nobody's word.
             command.env("GIT_ALLOW_PROTOCOL", "file").env_remove("GIT_PROTOCOL_FROM_USER");
         }
         let asked = wants
             .iter()
             .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") });
-        let output = fed(&mut command, asked.collect()).map_err(|e| Failure::Trouble(not_started(&e)))?;
-        if !output.status.success() {
-            // It has said why.
-            return Err(Failure::Origin(String::new()));
-        }
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = fed(&mut command, asked.collect()).map_err(|error| match error {
+            // Its standard error is git's.
+            GitError::Failed(_) => Failure::Silent,
+            error => error.into(),
+        })?;
         let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";
         Ok(text.lines().filter(ours).map(|line| format!("{line}\n")).collect())
     }

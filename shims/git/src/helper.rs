@@ -1,22 +1,23 @@
 //! `git-remote-vcache REMOTE URL`: the remote helper that git speaks to (gitremote-helpers(7)).
 //!
 //! It lists refs, and fetches what git then wants; what a hook pushes it leaves to the real git. Before it has said a word it may become git's own helper for HTTP, so a
-//! repository that can't be served is served as if we were not there.
+//! repository that can't be served is served as if we were not there; of other transports the shim that waits runs the real git anew.
 
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ExitCode, Stdio};
 
 use vcache_shim::journal::Outcome;
-use vcache_shim::{Host, Level, Messages, Settings, exit};
+use vcache_shim::{Chain, Host, Messages, Settings, exit};
 
 use crate::address::{Transport, shared};
-use crate::git::{Git, not_started, short};
-use crate::mirror::Mirror;
+use crate::cached::Cached;
+use crate::failure::Failure;
+use crate::git::{Git, GitError};
 use crate::push;
 use crate::reason::Code;
 use crate::run::{AGAIN, CALL, Told};
-use crate::serve::{Failure, Server, Want};
+use crate::serve::{Server, Want};
 use crate::state::HEAD;
 
 /// What follows `git-remote-` in its name.
@@ -28,14 +29,24 @@ const FATAL: u8 = 128;
 /// What we can, and the line that ends it.
 const CAPABILITIES: &str = "fetch\noption\ncheck-connectivity\nconnect\npush\n\n";
 
+/// Who answers the git that has started us.
+enum Answer {
+    /// We do.
+    Us,
+    /// Its own helper for HTTP, as if we were not there.
+    GitsOwn,
+    /// Nobody.
+    Fail(Failure),
+}
+
 /// Serves the git that has started us.
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
-    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    let messages = Messages::of(settings);
     let mut words = host.args().iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     let Some((remote, url)) = words.next().map(|remote| (remote.clone(), words.next().unwrap_or(remote)))
     else {
         messages.error(format_args!("{NAME} is run by git, as `{NAME} REMOTE URL`"));
-        return ExitCode::from(exit::NO_REAL_TOOL);
+        return ExitCode::from(FATAL);
     };
     let git = match Git::of(host) {
         Ok(git) => git.spoken_to(),
@@ -61,49 +72,56 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         }
         return ExitCode::from(FATAL);
     }
-    let shared = shared(&url);
-    let typed = told.typed.iter().find(|(name, _)| name.is_empty() || *name == remote);
-    let typed = typed.map_or(url.clone(), |(_, typed)| typed.clone());
+    let typed = told.typed.url_of(&remote).unwrap_or(&url).to_owned();
     let pinned_as: &[&str] = if is_named { &[&typed, &url] } else { &[] };
-    let mirror = Mirror::open(host, settings, &url, pinned_as);
-    let offline = mirror.policy.offline;
-    if shared == Err(Code::Credentials) && !offline {
-        return become_gits_own(&git, &remote, &url);
-    }
-    let mut server = Server::new(git, mirror, url.clone(), told, is_named);
-    // What is not shared is passed on.
-    server.is_local = shared.is_err();
-    if server.is_local && offline && transport != Transport::Local {
-        return fail(&server, &server.offline());
-    }
-    // Git by itself knows of no pin.
-    let may_leave = !offline && server.mirror.pin().is_none();
-    let is_http = transport == Transport::Http && may_leave;
-    match server.look() {
-        // It is the real one that says why; of an empty repository we could not even tell the branch that it will have.
-        Err(Failure::Origin(_)) if is_http => return become_gits_own(&server.git, &remote, &server.url),
-        // And without its `HEAD` not what is checked out by default.
-        Ok(view) if is_http && !view.refs.contains_key(HEAD) => {
-            return become_gits_own(&server.git, &remote, &server.url);
-        }
-        Ok(view) if may_leave && is_named && transport.is_remote() && !view.refs.contains_key(HEAD) => {
-            return fail(&server, &Failure::Origin(String::new()));
-        }
-        Err(failure) => return fail(&server, &failure),
-        Ok(_) => {}
-    }
-    match converse(&mut server) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&server, &failure),
+    let cached = Cached::open(host, settings, &url, pinned_as);
+    let mut server = Server::new(git, cached, url.clone(), told, is_named);
+    server.left = shared(&url).err();
+    match answer(&mut server, transport) {
+        Answer::Us => match converse(&mut server) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => fail(&server, &failure),
+        },
+        Answer::GitsOwn => become_gits_own(&server, &remote),
+        Answer::Fail(failure) => fail(&server, &failure),
     }
 }
 
+/// Learns what is there, and decides.
+fn answer(server: &mut Server<'_>, transport: Transport) -> Answer {
+    let is_offline = server.cached.policy.offline;
+    if server.left.is_some() && is_offline && transport != Transport::Local {
+        return Answer::Fail(server.offline());
+    }
+    // Git by itself knows of no pin.
+    let is_free = !is_offline && server.cached.pin().is_none();
+    let is_http = is_free && transport == Transport::Http;
+    if server.left == Some(Code::Credentials) && is_http {
+        return Answer::GitsOwn;
+    }
+    match server.look() {
+        // It is the real one that says why.
+        Err(Failure::Git(_)) if is_http => return Answer::GitsOwn,
+        Err(Failure::Unshared(code)) if is_http => {
+            server.left = Some(code);
+            return Answer::GitsOwn;
+        }
+        Err(failure) => return Answer::Fail(failure),
+        Ok(()) => {}
+    }
+    let is_unborn = !server.view.refs.contains_key(HEAD);
+    if is_unborn && is_free && transport.is_remote() && (is_http || server.is_named) {
+        server.left = server.left.or(Some(Code::Unborn));
+        return if is_http { Answer::GitsOwn } else { Answer::Fail(Failure::Silent) };
+    }
+    Answer::Us
+}
+
 fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
-    let trouble = |e: io::Error| Failure::Trouble(format!("git does not listen: {e}\n"));
     let mut lines = io::stdin().lock().lines();
     let (mut wants, mut refspecs) = (Vec::new(), Vec::new());
     let mut listed = false;
-    while let Some(line) = lines.next().transpose().map_err(trouble)? {
+    while let Some(line) = lines.next().transpose().map_err(Failure::Deaf)? {
         let answer = match line.split_once(' ').unwrap_or((&line, "")) {
             ("capabilities", _) => CAPABILITIES.to_owned(),
             ("option", option) => format!("{}\n", server.options.set(option)),
@@ -113,7 +131,7 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
             ("list", "") => {
                 server.settle_pin()?;
                 listed = true;
-                server.listing()
+                server.view.listing()
             }
             ("list", "for-push") => push::list(&server.git, &server.url)?,
             ("push", refspec) => {
@@ -138,10 +156,10 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
                 lines + "\n"
             }
             ("", _) => break,
-            _ => return Err(Failure::Trouble(format!("git asks for `{line}`, which is not done here\n"))),
+            _ => return Err(Failure::Strange(line)),
         };
         let mut out = io::stdout().lock();
-        out.write_all(answer.as_bytes()).and_then(|()| out.flush()).map_err(trouble)?;
+        out.write_all(answer.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Deaf)?;
     }
     if listed {
         server.note(None);
@@ -160,53 +178,56 @@ fn refused_protocol(host: &Host, url: &str, transport: Transport) -> Option<Stri
     (!allowed.split(':').any(|other| other == name)).then(|| name.to_owned())
 }
 
-fn become_gits_own(git: &Git, remote: &str, url: &str) -> ExitCode {
+fn become_gits_own(server: &Server<'_>, remote: &str) -> ExitCode {
+    server.note(server.left.is_none().then_some(Outcome::Failed));
+    let url = &server.url;
     let name = format!("remote-{}", url.split(':').next().unwrap_or_default());
-    let error = git.here([name.as_str(), remote, url]).stdin(Stdio::inherit()).exec();
-    eprintln!("vcache: error: git {name}: {error}");
+    let error = server.git.here([name.as_str(), remote, url]).stdin(Stdio::inherit()).exec();
+    server.cached.messages.error(format_args!("git {name}: {error}"));
     ExitCode::from(exit::CANNOT_EXECUTE)
 }
 
 /// Ends a call of `git archive --remote`: git speaks to the real `git upload-archive` from here on.
 fn archive(server: &mut Server<'_>) -> Result<(), Failure> {
-    let trouble = |e: io::Error| Failure::Trouble(not_started(&e));
     let path = server.whole()?;
     let mut out = io::stdout().lock();
-    out.write_all(b"\n").and_then(|()| out.flush()).map_err(trouble)?;
+    out.write_all(b"\n").and_then(|()| out.flush()).map_err(Failure::Deaf)?;
     drop(out);
     let mut command = server.git.elsewhere(["upload-archive".as_ref(), path.as_os_str()]);
-    let status = command.stdin(Stdio::inherit()).status().map_err(trouble)?;
+    let status = command.stdin(Stdio::inherit()).status().map_err(GitError::NotStarted)?;
     server.note(if status.success() { None } else { Some(Outcome::Failed) });
     Ok(())
 }
 
 /// Says why, and leaves word for the shim that waits: its exit status, or [`AGAIN`].
 fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
-    let messages = &server.mirror.messages;
+    let messages = &server.cached.messages;
+    let outcome = if server.left.is_some() { Outcome::Passthrough } else { Outcome::Failed };
     let (outcome, word) = match failure {
-        Failure::Refused(status, said) => {
-            messages.error(said);
-            (Outcome::Refused, status.to_string())
+        Failure::Refused(refusal) => {
+            messages.error(refusal);
+            (Outcome::Refused, refusal.status().to_string())
         }
         // What a submodule has begun can't be done anew as if nothing had been.
-        Failure::Origin(_) | Failure::Trouble(_) if server.may_be_done_anew() => {
+        _ if server.may_be_done_anew() => {
             // What the origin says against being listed it says to the real git, too.
-            match failure {
-                Failure::Origin(_) if !server.has_fetched() => {}
-                Failure::Origin(said) | Failure::Trouble(said) => {
-                    messages.warn(format_args!("{}; going on without the cache", short(said)));
-                }
-                Failure::Refused(..) => {}
+            let is_said = match failure {
+                Failure::Git(_) => !server.has_fetched(),
+                _ => matches!(failure, Failure::Silent | Failure::Unshared(_)),
+            };
+            if !is_said {
+                messages.warn(format_args!("{}; going on without the cache", Chain(failure)));
             }
-            (Outcome::Failed, AGAIN.to_owned())
+            (outcome, AGAIN.to_owned())
         }
-        Failure::Origin(said) => {
-            eprint!("{said}");
-            (Outcome::Failed, String::new())
+        Failure::Silent => (outcome, String::new()),
+        Failure::Git(error) => {
+            eprint!("{}", error.words());
+            (outcome, String::new())
         }
-        Failure::Trouble(said) => {
-            messages.error(said.trim_end());
-            (Outcome::Failed, String::new())
+        _ => {
+            messages.error(Chain(failure));
+            (outcome, String::new())
         }
     };
     server.note(Some(outcome));
@@ -216,9 +237,10 @@ fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
 
 /// Several helpers of one call may leave word: what is refused stays refused.
 fn leave_word(told: &Told, word: &str) {
-    let is_free = || std::fs::metadata(&told.status).is_ok_and(|status| status.len() == 0);
+    let Some(status) = &told.status else { return };
+    let is_free = || std::fs::metadata(status).is_ok_and(|status| status.len() == 0);
     if !word.is_empty() && (word != AGAIN || is_free()) {
         // Where it can't be written git's own status is what remains.
-        let _ = std::fs::write(&told.status, word);
+        let _ = std::fs::write(status, word);
     }
 }

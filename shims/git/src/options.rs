@@ -1,5 +1,7 @@
 //! What git asks of a transport by `option` lines (gitremote-helpers(7)), and what that means for `git fetch-pack` and `git fetch`. Pure.
 
+use crate::state::Extent;
+
 /// A depth that means all of it, as `--unshallow` sends it.
 const INFINITE: u64 = 0x7fff_ffff;
 
@@ -65,9 +67,9 @@ impl Options {
         self.deepening().is_empty() && self.filter.is_none()
     }
 
-    /// Which part, as a line of a key; `names` are the refs.
-    pub(crate) fn lane(&self, names: &[&str]) -> String {
-        format!("state {} {}", self.deepening().join(" "), names.join(" "))
+    /// Which part of a history that is, with these refs.
+    pub(crate) fn part(&self, names: &[&str]) -> Extent {
+        Extent::Part(format!("{} {}", self.deepening().join(" "), names.join(" ")))
     }
 
     /// For `git fetch` and `git fetch-pack` alike.
@@ -126,7 +128,7 @@ mod tests {
         assert!(!all.is_shallow() && !all.is_plain());
         assert!(!of(&["filter blob:none"]).is_plain());
         assert_eq!(
-            of(&["depth 2", "deepen-not v1"]).lane(&["refs/heads/a"]),
+            of(&["depth 2", "deepen-not v1"]).part(&["refs/heads/a"]).name(),
             "state --depth=2 --shallow-exclude=v1 refs/heads/a"
         );
     }

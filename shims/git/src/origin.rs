@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::bare::Bare;
-use crate::git::{Git, not_started, words};
+use crate::git::{Git, GitError};
 use crate::options::Options;
 use crate::state::State;
 
@@ -21,17 +21,12 @@ pub(crate) fn as_is(url: &str) -> Vec<String> {
 ///
 /// # Errors
 /// What git said.
-pub(crate) fn list(git: &Git, url: &str) -> Result<State, String> {
+pub(crate) fn list(git: &Git, url: &str) -> Result<State, GitError> {
     let mut args = as_is(url);
     args.extend(["ls-remote", "--symref", "--", url].map(str::to_owned));
     let mut command = git.here(&args);
-    let output =
-        git.run(command.stdout(Stdio::piped()).stderr(Stdio::piped())).map_err(|e| not_started(&e))?;
-    if !output.status.success() {
-        return Err(words(&output));
-    }
-    // Names that are none to us are none to the cache.
-    String::from_utf8(output.stdout).map(|text| State::listed(&text)).map_err(|_| String::new())
+    let printed = git.run(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    String::from_utf8(printed).map(|text| State::listed(&text)).map_err(|_| GitError::NotText)
 }
 
 /// Fetches into `bare` what these refspecs name, each object once, into packs; `is_part`: only as deep as the options say. What git says of its progress goes where the caller's git would say it.
@@ -45,7 +40,7 @@ pub(crate) fn fetch(
     refspecs: &[String],
     options: &Options,
     is_part: bool,
-) -> Result<(), String> {
+) -> Result<(), GitError> {
     let mut args: Vec<String> = as_is(url);
     for setting in [
         "fetch.unpackLimit=1",
@@ -56,9 +51,9 @@ pub(crate) fn fetch(
     ] {
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
-    args.extend(
-        ["fetch", "--quiet", "--force", "--no-recurse-submodules", "--update-shallow"].map(str::to_owned),
-    );
+    // Objects come and are checked in a dry run too; only refs are not written, each of which would cost a file. They are ours to write.
+    args.extend(["fetch", "--dry-run", "--quiet", "--force"].map(str::to_owned));
+    args.extend(["--no-recurse-submodules", "--update-shallow"].map(str::to_owned));
     // Of a whole history all tags are asked for by name; of a part git follows those that lead into it.
     if is_part {
         args.extend(options.deepening());
@@ -73,6 +68,6 @@ pub(crate) fn fetch(
     command.env(name, parameters);
     // Our standard output is git's side of the protocol, and what is shown is shown while it goes on.
     let shown = if options.shows_progress() { Stdio::inherit() } else { Stdio::piped() };
-    let output = git.run(command.stdout(Stdio::null()).stderr(shown)).map_err(|e| not_started(&e))?;
-    if output.status.success() { Ok(()) } else { Err(words(&output)) }
+    git.run(command.stdout(Stdio::null()).stderr(shown))?;
+    bare.pack_loose(git)
 }

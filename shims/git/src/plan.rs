@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use vcache_shim::Policy;
 use vcache_shim::pins::{Commit, Found};
-use vcache_shim::{Policy, exit};
 
-use crate::address::{Transport, shared};
+use crate::address::{Transport, is_secret, shared};
 use crate::call::{Command, Remote};
 use crate::helper;
 use crate::reason::{Code, Reason};
+use crate::refusal::Refusal;
 
 /// What a plan depends on besides the call.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +23,15 @@ pub(crate) struct Situation {
 }
 
 impl Situation {
-    /// The remotes of the repository, by name, with the URLs that they are fetched from.
+    /// The remotes of the repository, by name, with the URLs that they are fetched from: the first of each counts.
     pub(crate) fn remotes(&self) -> BTreeMap<&str, &str> {
-        remotes_of(&self.config)
+        let mut remotes = BTreeMap::new();
+        for (name, url) in &self.config {
+            if let Some(name) = name.strip_prefix("remote.").and_then(|name| name.strip_suffix(".url")) {
+                remotes.entry(name).or_insert(url.as_str());
+            }
+        }
+        remotes
     }
 
     /// What git makes of a URL (git-config(1), `url.<base>.insteadOf`): the longest beginning counts, of equal ones the first.
@@ -46,7 +53,7 @@ impl Situation {
 }
 
 /// What of git's configuration is asked for, as `git config --get-regexp` has it.
-pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*extraheader)$";
+pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*(extraheader|cookiefile))$";
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,124 +71,99 @@ pub(crate) enum Plan {
 
 /// Decides.
 pub(crate) fn plan(call: &Remote, situation: &Situation) -> Plan {
-    route(call, situation).unwrap_or_else(Plan::Passthrough)
-}
-
-fn route(call: &Remote, situation: &Situation) -> Result<Plan, Reason> {
-    let leave = |code, detail: &str| Err(Reason::new(code, detail));
-    if !situation.has_helper {
-        return leave(Code::NoHelper, "");
-    }
-    if let Some(option) = &call.server {
-        return leave(Code::ServerOption, option);
-    }
-    if call.command == Command::RemoteAdd {
-        return leave(Code::RemoteAdd, "");
-    }
-    if let Some(word) = &call.unclear {
-        return leave(Code::UnknownOption, word);
-    }
-    let of = |prefix: &str, suffix: &str| {
-        let found =
-            situation.config.iter().find(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix));
-        found.map(|(name, _)| name.as_str())
+    let config = match left(call, situation) {
+        Some(reason) => Err(reason),
+        None if call.command == Command::Clone => of_clone(call, situation),
+        None => of_repository(call, situation),
     };
-    if let Some(name) = of("protocol.", "") {
-        return leave(Code::Protocol, name);
+    match config {
+        Err(reason) => Plan::Passthrough(reason),
+        Ok(mut config) => {
+            config.sort();
+            config.dedup();
+            config.push(format!("protocol.{}.allow=always", helper::VCS));
+            let allowed = situation.allowed.as_ref().map(|allowed| format!("{allowed}:{}", helper::VCS));
+            Plan::Route { config, allowed }
+        }
     }
-    if let Some(name) = of("http.", "extraheader") {
-        return leave(Code::Credentials, name);
+}
+
+/// Why the real git does it all, whatever the remote is.
+fn left(call: &Remote, situation: &Situation) -> Option<Reason> {
+    if !situation.has_helper {
+        return Some(Reason::new(Code::NoHelper, ""));
     }
-    if let Some(name) = of("remote.", ".vcs") {
-        return leave(Code::Foreign, name);
+    // Those that we are reached by. What is said of `file` or `ext` git itself applies, in the helper too.
+    let is_protocol = |name: &str| {
+        let protocol = name.strip_prefix("protocol.").and_then(|rest| rest.strip_suffix("allow"));
+        protocol.is_some_and(|of| matches!(of, "" | "http." | "https." | "ssh." | "git." | "vcache."))
+    };
+    let code = |name: &str| match name {
+        name if is_protocol(name) => Some(Code::Protocol),
+        name if is_secret(name) => Some(Code::Credentials),
+        name if name.starts_with("remote.") && name.ends_with(".vcs") => Some(Code::Foreign),
+        _ => None,
+    };
+    let configured = || situation.config.iter().find_map(|(name, _)| Some(Reason::new(code(name)?, name)));
+    call.left.clone().or_else(configured)
+}
+
+/// A clone's remote has whatever name.
+fn of_clone(call: &Remote, situation: &Situation) -> Result<Vec<String>, Reason> {
+    let url = call.url.as_deref().unwrap_or_default();
+    must_be_ours(&situation.rewritten(url))?;
+    let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
+    let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
+    if named.is_some_and(|name| name.contains('=')) {
+        return Err(Reason::new(Code::Equals, ""));
     }
+    // `origin` is that of submodules.
+    Ok(named.into_iter().chain(["origin"]).map(by_helper).collect())
+}
+
+/// All remotes of the repository, and the URL that is typed instead of one.
+fn of_repository(call: &Remote, situation: &Situation) -> Result<Vec<String>, Reason> {
     let mut config = Vec::new();
-    let by_helper = |remote: &str| format!("remote.{remote}.vcs={}", helper::VCS);
-    match call.command {
-        Command::Clone => {
-            let url = call.url.as_deref().unwrap_or_default();
-            must_be_ours(&situation.rewritten(url))?;
-            let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
-            let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
-            if named.is_some_and(|name| name.contains('=')) {
-                return leave(Code::Equals, "");
-            }
-            config.push(by_helper(named.unwrap_or("origin")));
-            if named.is_some() {
-                // That of submodules.
-                config.push(by_helper("origin"));
-            }
-        }
-        Command::Submodule => config.push(by_helper("origin")),
-        _ => {}
+    if call.command == Command::Submodule {
+        config.push(by_helper("origin"));
     }
-    if call.command != Command::Clone {
-        if let Some(url) = &call.url {
-            must_be_ours(&situation.rewritten(url))?;
-            if url.contains('=') {
-                return leave(Code::Equals, "");
-            }
-            config.push(format!("remote.{url}.url={url}"));
-            config.push(by_helper(url));
+    if let Some(url) = &call.url {
+        must_be_ours(&situation.rewritten(url))?;
+        if url.contains('=') {
+            return Err(Reason::new(Code::Equals, ""));
         }
-        let mut others = Vec::new();
-        for (name, url) in situation.remotes() {
-            match must_be_ours(&situation.rewritten(url)) {
-                Ok(()) if !name.contains('=') => config.push(by_helper(name)),
-                Ok(()) => others.push(Reason::new(Code::Equals, name)),
-                Err(reason) => others.push(reason),
-            }
-        }
-        if config.is_empty() && !others.is_empty() {
-            return Err(others.remove(0));
+        config.extend([format!("remote.{url}.url={url}"), by_helper(url)]);
+    }
+    let mut why = None;
+    for (name, url) in situation.remotes() {
+        match must_be_ours(&situation.rewritten(url)) {
+            Ok(()) if !name.contains('=') => config.push(by_helper(name)),
+            Ok(()) => why = why.or(Some(Reason::new(Code::Equals, name))),
+            Err(reason) => why = why.or(Some(reason)),
         }
     }
-    config.sort();
-    config.dedup();
-    if config.is_empty() {
-        return leave(Code::Local, "");
+    match config.is_empty() {
+        true => Err(why.unwrap_or(Reason::new(Code::NoRemote, ""))),
+        false => Ok(config),
     }
-    config.push(format!("protocol.{}.allow=always", helper::VCS));
-    let allowed = situation.allowed.as_ref().map(|allowed| format!("{allowed}:{}", helper::VCS));
-    Ok(Plan::Route { config, allowed })
 }
 
-/// Whether a call that is left to the real git is not to be carried out, since a URL would be asked: the exit status, and why.
-pub(crate) fn refused(
-    policy: &Policy,
-    reason: &Reason,
-    url: &str,
-    found: &Found<Commit>,
-) -> Option<(u8, String)> {
+fn by_helper(remote: &str) -> String {
+    format!("remote.{remote}.vcs={}", helper::VCS)
+}
+
+/// Why a call that is left to the real git is not to be carried out, where a URL would be asked.
+pub(crate) fn refused(policy: &Policy, reason: &Reason, url: &str, found: &Found<Commit>) -> Option<Refusal> {
     let url = vcache_store::public_url(url);
-    if policy.offline {
-        return Some((exit::OFFLINE_MISS, format!("{url}: VCACHE_OFFLINE allows no network, and {reason}")));
+    match policy.offline {
+        true => Some(Refusal::OfflineLeft { url, reason: reason.clone() }),
+        false => (policy.strict && found.pin.is_none()).then_some(Refusal::Unpinned(url)),
     }
-    (policy.strict && found.pin.is_none()).then(|| unpinned(&url))
-}
-
-/// What strictness says to a URL without a pin: the exit status, and the message.
-pub(crate) fn unpinned(url: &str) -> (u8, String) {
-    let message = format!(
-        "{url}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`"
-    );
-    (exit::STRICT_REFUSAL, message)
 }
 
 /// The URLs that a call may ask, as typed or configured.
 pub(crate) fn asked(call: &Remote, situation: &Situation) -> Vec<String> {
     call.url.clone().map_or_else(|| situation.fetched_from(), |url| vec![url])
-}
-
-/// The remotes of the repository that is worked in, by name, with the URL that is fetched from.
-fn remotes_of(config: &[(String, String)]) -> BTreeMap<&str, &str> {
-    let mut remotes = BTreeMap::new();
-    for (name, url) in config {
-        if let Some(name) = name.strip_prefix("remote.").and_then(|name| name.strip_suffix(".url")) {
-            remotes.entry(name).or_insert(url.as_str());
-        }
-    }
-    remotes
 }
 
 fn must_be_ours(url: &str) -> Result<(), Reason> {
@@ -222,7 +204,7 @@ mod tests {
             ),
             ("git clone --new http://h/a", &[], "git-unknown-option"),
             ("git clone --revision x http://h/a", &[], "git-server-option"),
-            ("git clone -c http.extraHeader=x http://h/a", &[], "git-server-option"),
+            ("git clone -c http.extraHeader=x http://h/a", &[], "git-credentials"),
             ("git clone -o a=b http://h/a", &[], "git-url-equals"),
             ("git clone alice@h:a", &[], "git-ssh-user"),
             (
@@ -235,12 +217,15 @@ mod tests {
             ("git clone ext::x", &[], "git-foreign-helper"),
             ("git clone http://t@h/a", &[], "git-credentials"),
             ("git clone http://h/a", &[("http.https://h/.extraheader", "x")], "git-credentials"),
-            ("git clone http://h/a", &[("protocol.file.allow", "always")], "git-protocol"),
+            ("git clone http://h/a", &[("http.cookiefile", "x")], "git-credentials"),
+            ("git clone http://h/a", &[("protocol.allow", "user")], "git-protocol"),
+            ("git clone http://h/a", &[("protocol.http.allow", "never")], "git-protocol"),
+            ("git clone http://h/a", &[("protocol.file.allow", "always")], "remote.origin.vcs=vcache"),
             ("git clone -u x http://h/a", &[], "git-server-option"),
             ("git fetch", origin, "remote.origin.vcs=vcache"),
             ("git fetch --all", two, "remote.up.vcs=vcache"),
             ("git fetch", &[("remote.origin.url", "/a")], "git-local"),
-            ("git fetch", &[], "git-local"),
+            ("git fetch", &[], "git-no-remote"),
             ("git fetch", &[("remote.origin.vcs", "hg")], "git-foreign-helper"),
             ("git fetch", &[("remote.origin.url", "http://u:p@h/a")], "git-credentials"),
             (

@@ -2,14 +2,15 @@
 
 use std::process::Stdio;
 
-use crate::git::{Git, not_started};
+use crate::failure::Failure;
+use crate::git::{Git, GitError};
 use crate::origin;
-use crate::serve::Failure;
+use crate::state::is_peeled;
 
 /// What the remote has now, as `list for-push` wants it (gitremote-helpers(7)).
 pub(crate) fn list(git: &Git, url: &str) -> Result<String, Failure> {
-    let state = origin::list(git, url).map_err(Failure::Origin)?;
-    let refs = state.refs.iter().filter(|(name, _)| name.starts_with("refs/") && !name.ends_with("^{}"));
+    let state = origin::list(git, url)?;
+    let refs = state.refs.iter().filter(|(name, _)| name.starts_with("refs/") && !is_peeled(name));
     Ok(refs.map(|(name, id)| format!("{id} {name}\n")).collect::<String>() + "\n")
 }
 
@@ -20,7 +21,7 @@ pub(crate) fn push(git: &Git, url: &str, refspecs: &[String]) -> Result<String, 
     args.extend_from_slice(refspecs);
     let mut command = git.here(&args);
     let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|e| Failure::Trouble(not_started(&e)))?;
+    let output = output.map_err(GitError::NotStarted)?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(refspecs.iter().map(|refspec| answer(refspec, &said)).collect::<String>() + "\n")
 }

@@ -4,21 +4,23 @@ use std::fmt;
 
 vcache_shim::codes! {
     /// The reasons why the real git does it by itself.
-    Credentials, "git-credentials", "credentials in the URL, or an `http.extraHeader`: what only some may read is not shared";
+    Credentials, "git-credentials", "credentials in the URL, `http.extraHeader` or `http.cookieFile`: what only some may read is not shared";
     Equals, "git-url-equals", "a URL with `=`, which git's command line can't take as the name of a remote";
     Foreign, "git-foreign-helper", "the remote has a helper of its own";
     Lfs, "git-lfs", "content of LFS";
     Local, "git-local", "a repository on this machine";
     NoHelper, "git-no-helper", "`git-remote-vcache` is not in PATH";
-    Protocol, "git-protocol", "`protocol.*` is configured, and only the real git may apply it";
+    NoRemote, "git-no-remote", "no remote is named or configured";
+    Protocol, "git-protocol", "the protocol of a remote is allowed or refused by the configuration, which only the real git may apply";
     RemoteAdd, "git-remote-add", "`git remote add -f` fetches from a remote that is not there yet";
     ServerOption, "git-server-option", "an option by which the server's answer may be another one";
     ShellAlias, "git-shell-alias", "an alias for a shell command";
+    Unborn, "git-unborn", "a repository without commits, or without a `HEAD`: only the origin tells what is checked out";
     UnknownOption, "git-unknown-option", "an option of clone that is not known: what is checked out can't be told";
     User, "git-ssh-user", "ssh as another user than `git`: whose repository it is depends on who asks";
 }
 
-/// Why.
+/// A reason, and what it is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reason {
     pub(crate) code: Code,

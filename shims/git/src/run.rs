@@ -10,14 +10,14 @@ use tempfile::NamedTempFile;
 use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::journal::{Journal, Outcome};
 use vcache_shim::pins::Found;
-use vcache_shim::{Host, Level, Messages, Policy, Settings, cache, real_tool, settings};
+use vcache_shim::{Host, Messages, Policy, Settings, cache, real_tool, settings};
 
 use crate::COMPONENT;
 use crate::address::Transport;
+use crate::cached::pins;
 use crate::call::{Call, Command, Remote, parse, split};
 use crate::git::Git;
 use crate::helper;
-use crate::mirror::pins;
 use crate::plan::{ASKED, Plan, Situation, asked, plan, refused};
 use crate::reason::{Code, Reason};
 
@@ -25,24 +25,48 @@ use crate::reason::{Code, Reason};
 pub(crate) const CALL: &str = "VCACHE_GIT_CALL";
 /// What the helper leaves instead of an exit status: the real git is to do it all, as if we were not there.
 pub(crate) const AGAIN: &str = "again";
-/// An alias of an alias of an alias … ends here.
+/// An alias of an alias of an alias … ends here: git itself ends loops, and says so.
 const ALIASES: usize = 10;
 
 /// What the helper is told.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Told {
-    /// A file for the exit status with which the call is to end, or [`AGAIN`].
-    pub(crate) status: String,
-    /// Of a clone: the URL, as typed.
-    pub(crate) clone: Option<String>,
-    /// The remotes that are named, and the URLs that they have before git rewrites them.
-    pub(crate) typed: Vec<(String, String)>,
+    /// A file for the exit status with which the call is to end, or [`AGAIN`]; none where nobody waits.
+    pub(crate) status: Option<PathBuf>,
+    pub(crate) typed: Typed,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
     /// The refs that are named.
     pub(crate) refs: Vec<String>,
     /// Submodules are to be at a branch of theirs, not at the commit that is recorded.
     pub(crate) follows: bool,
+}
+
+/// URLs before git rewrites them.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Typed {
+    /// That of a clone, whose remote has whatever name.
+    Clone(String),
+    /// Those of remotes, by name.
+    Remotes(Vec<(String, String)>),
+}
+
+impl Default for Typed {
+    fn default() -> Typed {
+        Typed::Remotes(Vec::new())
+    }
+}
+
+impl Typed {
+    /// That of a remote.
+    pub(crate) fn url_of(&self, remote: &str) -> Option<&str> {
+        match self {
+            Typed::Clone(url) => Some(url),
+            Typed::Remotes(remotes) => {
+                remotes.iter().find(|(name, _)| name == remote).map(|(_, url)| url.as_str())
+            }
+        }
+    }
 }
 
 /// Does the call in `host`.
@@ -59,7 +83,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     if !policy.active() {
         return real_tool::pass_through(host);
     }
-    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    let messages = Messages::of(settings);
     wrong.iter().for_each(|line| messages.warn(line));
     let git = match Git::of(host) {
         Ok(git) => git,
@@ -82,14 +106,17 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             }
         }
         Ok(None) => return real_tool::pass_through(host),
-        Err(reason) => (Remote::default(), Situation::default(), reason),
+        Err(Unserved { reason, globals }) => {
+            let situation = globals.map(|globals| look(host, &git, &words[..globals])).unwrap_or_default();
+            (Remote::default(), situation, reason)
+        }
     };
     for url in asked(&remote, &situation).iter().filter(|url| Transport::of(url).is_remote()) {
         let pins = if policy.versioned { pins(host, settings, &messages, url) } else { Found::default() };
-        if let Some((status, why)) = refused(&policy, &reason, url, &pins) {
-            messages.error(why);
+        if let Some(refusal) = refused(&policy, &reason, url, &pins) {
+            messages.error(&refusal);
             note(host, settings, Outcome::Refused, Some(url), &reason);
-            return ExitCode::from(status);
+            return ExitCode::from(refusal.status());
         }
         if let Some(pin) = pins.pin {
             let url = vcache_store::public_url(url);
@@ -112,24 +139,35 @@ fn note(host: &Host, settings: &Settings, outcome: Outcome, url: Option<&str>, r
     journal.write(opened.as_ref().ok().map(|opened| &opened.store), &event);
 }
 
+/// A call of which is only known that it is none of those that are served.
+pub(crate) struct Unserved {
+    pub(crate) reason: Reason,
+    /// Where it surely speaks to remotes: how many words come before the subcommand.
+    globals: Option<usize>,
+}
+
 /// What an alias stands for, if the call is one; the words are then those that it stands for. None: no call that speaks to remotes.
 pub(crate) fn resolve(
     git: &Git,
     call: Call,
     words: &[OsString],
-) -> Result<Option<(Remote, Vec<OsString>)>, Reason> {
+) -> Result<Option<(Remote, Vec<OsString>)>, Unserved> {
     let (mut call, mut words) = (call, words.to_vec());
     for _ in 0..ALIASES {
         let (name, at) = match call {
             Call::Local => return Ok(None),
             Call::Remote(remote) => return Ok(Some((remote, words))),
-            Call::Unknown { name, .. } if name == "lfs" => return Err(Reason::new(Code::Lfs, "")),
+            Call::Unknown { name, at } if name == "lfs" => {
+                let fetches = |word: &OsString| ["fetch", "pull", "clone"].iter().any(|fetch| word == fetch);
+                let globals = words.get(at + 1).is_some_and(fetches).then_some(at);
+                return Err(Unserved { reason: Reason::new(Code::Lfs, ""), globals });
+            }
             Call::Unknown { name, at } => (name, at),
         };
         let asked = format!(r"^alias\.{}$", name.replace('.', r"\."));
         let Some((_, alias)) = git.config(&words[..at], &asked).pop() else { return Ok(None) };
         if alias.starts_with('!') {
-            return Err(Reason::new(Code::ShellAlias, name));
+            return Err(Unserved { reason: Reason::new(Code::ShellAlias, name), globals: None });
         }
         let Some(expanded) = split(&alias) else { return Ok(None) };
         words.splice(at..=at, expanded.into_iter().map(OsString::from));
@@ -165,17 +203,15 @@ fn route(
     allowed: Option<String>,
 ) -> std::io::Result<ExitCode> {
     let mut status = NamedTempFile::with_prefix("vcache-git-")?;
-    let is_clone = remote.command == Command::Clone;
     let typed = match &remote.url {
-        // A clone's remote has whatever name: its URL comes first.
-        Some(url) => vec![(if is_clone { String::new() } else { url.clone() }, url.clone())],
-        None => {
-            situation.remotes().into_iter().map(|(name, url)| (name.to_owned(), url.to_owned())).collect()
-        }
+        Some(url) if remote.command == Command::Clone => Typed::Clone(url.clone()),
+        Some(url) => Typed::Remotes(vec![(url.clone(), url.clone())]),
+        None => Typed::Remotes(
+            situation.remotes().into_iter().map(|(name, url)| (name.to_owned(), url.to_owned())).collect(),
+        ),
     };
     let told = Told {
-        status: status.path().display().to_string(),
-        clone: remote.url.clone().filter(|_| is_clone),
+        status: Some(status.path().to_owned()),
         typed,
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use vcache_shim::Chain;
 use vcache_shim::journal::{Event, Journal, Outcome};
-use vcache_shim::{Chain, exit};
 use vcache_store::KeyLock;
 
-use crate::bare::{Bare, Unusable};
-use crate::git::{Git, short};
-use crate::mirror::{Mirror, Seen};
+use crate::address::{SECRETS, Transport};
+use crate::bare::Bare;
+use crate::cached::{Cached, Seen};
+use crate::failure::Failure;
+use crate::git::{Git, GitError};
 use crate::options::Options;
 use crate::origin;
-use crate::plan::unpinned;
-use crate::run::Told;
-use crate::state::{COMPLETE, State};
+use crate::reason::Code;
+use crate::refusal::Refusal;
+use crate::run::{Told, Typed};
+use crate::state::{Extent, Pack, State, is_general};
 use crate::view::{View, view};
-
-/// What of the configuration of a repository makes that only some get in.
-const SECRET: &str = r"^http\..*(extraheader|cookiefile)$";
 
 /// An object that git wants, and the ref that it knows it by (its own name, where it knows none).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -26,39 +26,24 @@ pub(crate) struct Want {
     pub(crate) name: String,
 }
 
-/// Why a repository can't be served.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// What git said of the origin.
-    Origin(String),
-    /// An exit status of ours, and what is said.
-    Refused(u8, String),
-    /// The machine.
-    Trouble(String),
-}
-
-impl From<Unusable> for Failure {
-    fn from(error: Unusable) -> Failure {
-        Failure::Trouble(Chain(&error).to_string())
-    }
-}
-
 /// The repository.
 pub(crate) struct Server<'a> {
     pub(crate) git: Git,
-    pub(crate) mirror: Mirror<'a>,
+    pub(crate) cached: Cached<'a>,
     /// As git has it.
     pub(crate) url: String,
     pub(crate) told: Told,
     /// It is what the user has named, and not a submodule.
     pub(crate) is_named: bool,
     pub(crate) options: Options,
-    /// A repository of this machine, which is only passed on.
-    pub(crate) is_local: bool,
+    /// Why it is passed on as the real git has it, and not shared.
+    pub(crate) left: Option<Code>,
     pub(crate) journal: Journal,
     pub(crate) state: State,
     pub(crate) view: View,
     pub(crate) bare: Option<Bare>,
+    /// The state is what the cache has, read a moment ago.
+    is_read: bool,
     /// The origin was asked for refs.
     asked: bool,
     /// Objects have come from it.
@@ -69,20 +54,21 @@ pub(crate) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    pub(crate) fn new(git: Git, mirror: Mirror<'a>, url: String, told: Told, is_named: bool) -> Server<'a> {
-        let journal = Journal::new(&mirror.host().with_args(vec!["git".into()]), mirror.settings());
+    pub(crate) fn new(git: Git, cached: Cached<'a>, url: String, told: Told, is_named: bool) -> Server<'a> {
+        let journal = Journal::new(&cached.host().with_args(vec!["git".into()]), cached.settings());
         Server {
             git,
-            mirror,
+            cached,
             url,
             told,
             is_named,
             options: Options::default(),
-            is_local: false,
+            left: None,
             journal,
             state: State::default(),
             view: View::default(),
             bare: None,
+            is_read: false,
             asked: false,
             fetched: false,
             given: false,
@@ -91,28 +77,25 @@ impl<'a> Server<'a> {
     }
 
     /// Learns the refs.
-    pub(crate) fn look(&mut self) -> Result<&View, Failure> {
-        self.state = if self.is_local {
-            origin::list(&self.git, &self.url).map_err(Failure::Origin)?
-        } else {
-            self.refs()?
-        };
-        let is_clone = self.is_clone();
-        let branch = self.told.branch.as_deref().filter(|_| is_clone);
-        self.view = view(&self.state, branch, self.mirror.pin().map(|pin| pin.id.as_str()));
-        Ok(&self.view)
+    pub(crate) fn look(&mut self) -> Result<(), Failure> {
+        self.state = if self.left.is_some() { origin::list(&self.git, &self.url)? } else { self.refs()? };
+        let pin = self.cached.pin().map(|pin| pin.id.clone());
+        self.show_pin(pin.as_deref());
+        Ok(())
     }
 
-    /// The refs, as git is told them.
-    pub(crate) fn listing(&self) -> String {
-        self.view.listing()
+    /// Has git see what a clone checks out at this commit.
+    pub(crate) fn show_pin(&mut self, commit: Option<&str>) {
+        let is_clone = self.is_clone();
+        let branch = self.told.branch.as_deref().filter(|_| is_clone);
+        self.view = view(&self.state, branch, commit);
     }
 
     /// Whether the real git can do it all in our stead: someone waits who would run it, nothing has come of the call yet, and
     /// no pin would be passed by.
     pub(crate) fn may_be_done_anew(&self) -> bool {
-        let is_free = self.mirror.pin().is_none() && !self.mirror.policy.offline;
-        self.is_named && is_free && !self.told.status.is_empty()
+        let is_free = self.cached.pin().is_none() && !self.cached.policy.offline;
+        self.is_named && is_free && self.told.status.is_some()
     }
 
     /// Whether objects were asked of the origin.
@@ -122,42 +105,36 @@ impl<'a> Server<'a> {
 
     /// The clone that the user has typed.
     pub(crate) fn is_clone(&self) -> bool {
-        self.is_named && self.told.clone.is_some()
+        self.is_named && matches!(self.told.typed, Typed::Clone(_))
     }
 
     fn refs(&mut self) -> Result<State, Failure> {
-        let found = self.mirror.found();
-        let url = &self.mirror.key;
+        let found = self.cached.found();
+        let url = &self.cached.key;
         if found.contradictory {
-            let message = format!("{url}: pinned to more than one commit ({})", found.problems.join("; "));
-            return Err(Failure::Refused(exit::PIN_VIOLATED, message));
+            return Err(Refusal::Contradictory { url: url.clone(), problems: found.problems.clone() }.into());
         }
         found
             .problems
             .iter()
-            .for_each(|problem| self.mirror.messages.warn(format_args!("{problem}; the line is ignored")));
-        if self.mirror.policy.strict && self.is_named && found.pin.is_none() {
-            let (status, message) = unpinned(url);
-            return Err(Failure::Refused(status, message));
+            .for_each(|problem| self.cached.messages.warn(format_args!("{problem}; the line is ignored")));
+        let policy = &self.cached.policy;
+        let is_unpinned = self.is_named && found.pin.is_none();
+        if policy.strict && is_unpinned {
+            return Err(Refusal::Unpinned(url.clone()).into());
         }
-        let known = self.mirror.load(COMPLETE);
-        match known {
-            Some(seen)
-                if !self.mirror.asks_first(self.is_named || self.told.follows)
-                    && (self.mirror.policy.offline || self.knows(&seen.state)) =>
-            {
-                if self.mirror.policy.offline
-                    && self.mirror.policy.versioned
-                    && self.is_named
-                    && found.pin.is_none()
-                {
-                    self.mirror
+        let asks_first = self.cached.asks_first(self.is_named || self.told.follows);
+        match self.cached.load(&Extent::Whole) {
+            Some(seen) if !asks_first && (policy.offline || self.knows(&seen.state)) => {
+                if policy.offline && policy.versioned && is_unpinned {
+                    self.cached
                         .messages
                         .warn(format_args!("{url}: offline and not pinned; as it was seen last"));
                 }
+                self.is_read = true;
                 Ok(seen.state)
             }
-            None if self.mirror.policy.offline => Err(self.offline()),
+            None if policy.offline => Err(self.offline()),
             known => self.ask(known),
         }
     }
@@ -169,43 +146,43 @@ impl<'a> Server<'a> {
 
     /// Asks the origin for its refs.
     pub(crate) fn ask(&mut self, known: Option<Seen>) -> Result<State, Failure> {
-        let lock = self.mirror.lock();
+        self.must_be_shared()?;
+        let lock = self.cached.lock();
         // Whoever had the lock may have done it.
-        let known = self.mirror.load(COMPLETE).or(known);
-        let known = match known {
-            Some(seen) if lock.as_ref().is_some_and(KeyLock::waited) && self.mirror.is_fresh(&seen) => {
+        let known = match self.cached.load(&Extent::Whole).or(known) {
+            Some(seen) if lock.as_ref().is_some_and(KeyLock::waited) && self.cached.is_fresh(&seen) => {
                 return Ok(seen.state);
             }
             known => known.map(|seen| seen.state),
         };
-        if !self.git.config(&[], SECRET).is_empty() {
-            return Err(Failure::Origin(String::new()));
-        }
         match (origin::list(&self.git, &self.url), known) {
             (Ok(listed), known) => {
                 let mut state = State { packs: known.map(|state| state.packs).unwrap_or_default(), ..listed };
                 if !state.refs.is_empty() {
-                    self.mirror.keep(COMPLETE, &mut state, None);
+                    self.cached.keep(&Extent::Whole, &mut state, None);
                 }
                 self.asked = true;
                 drop(lock);
                 Ok(state)
             }
-            (Err(said), Some(state)) if self.mirror.policy.read => {
-                self.mirror.messages.warn(format_args!(
-                    "{}; {} as it was seen last",
-                    short(&said),
-                    self.mirror.key
-                ));
+            (Err(error), Some(state)) if self.cached.policy.read => {
+                let key = &self.cached.key;
+                self.cached.messages.warn(format_args!("{}; {key} as it was seen last", Chain(&error)));
                 Ok(state)
             }
-            (Err(said), _) => Err(Failure::Origin(said)),
+            (Err(error), _) => Err(error.into()),
         }
     }
 
+    /// What the repository itself has in its configuration counts too, and that of a submodule.
+    fn must_be_shared(&self) -> Result<(), Failure> {
+        let is_secret =
+            Transport::of(&self.url) == Transport::Http && !self.git.config(&[], SECRETS).is_empty();
+        if is_secret { Err(Failure::Unshared(Code::Credentials)) } else { Ok(()) }
+    }
+
     pub(crate) fn offline(&self) -> Failure {
-        let message = format!("{}: not in the cache, and VCACHE_OFFLINE allows no network", self.mirror.key);
-        Failure::Refused(exit::OFFLINE_MISS, message)
+        Refusal::OfflineMiss(self.cached.key.clone()).into()
     }
 
     /// Sees to it that these can be given.
@@ -214,22 +191,22 @@ impl<'a> Server<'a> {
             return Ok(());
         }
         let names: Vec<&str> = wants.iter().map(|want| want.name.as_str()).collect();
-        let part = self.options.is_shallow().then(|| self.options.lane(&names));
-        if self.has_in(part.as_deref(), wants) {
+        let part = self.options.is_shallow().then(|| self.options.part(&names));
+        if self.has_in(part.as_ref(), wants) {
             return Ok(());
         }
-        if self.mirror.policy.offline {
+        if self.cached.policy.offline {
             return Err(self.offline());
         }
-        let lock = self.mirror.lock();
-        if self.has_in(part.as_deref(), wants) {
+        let lock = self.cached.lock();
+        if self.has_in(part.as_ref(), wants) {
             return Ok(());
         }
         // A server may not give a part (a commit that no ref names); then it is all or nothing.
-        if part.is_some_and(|lane| self.fetch(&lane, wants).is_ok()) {
+        if part.is_some_and(|part| self.fetch(&part, wants).is_ok()) {
             return Ok(());
         }
-        let fetched = self.fetch(COMPLETE, wants);
+        let fetched = self.fetch(&Extent::Whole, wants);
         drop(lock);
         if fetched.is_err() && !self.asked {
             // What it was thought to have is out of date: the next call is to know.
@@ -239,35 +216,46 @@ impl<'a> Server<'a> {
     }
 
     /// Whether the cache has them, in a whole history or in this part of one; then they are at hand.
-    fn has_in(&mut self, part: Option<&str>, wants: &[Want]) -> bool {
-        self.has(COMPLETE, wants) || part.is_some_and(|lane| self.has(lane, wants))
+    fn has_in(&mut self, part: Option<&Extent>, wants: &[Want]) -> bool {
+        self.has(&Extent::Whole, wants) || part.is_some_and(|part| self.has(part, wants))
     }
 
-    /// Whether the cache has them in a lane; then they are at hand.
-    pub(crate) fn has(&mut self, lane: &str, wants: &[Want]) -> bool {
-        let Some(store) = self.mirror.store().filter(|_| self.mirror.policy.read || self.asked) else {
+    /// Whether the cache has them, or what is behind it; then they are at hand.
+    pub(crate) fn has(&mut self, extent: &Extent, wants: &[Want]) -> bool {
+        if self.cached.store().is_none() || !(self.cached.policy.read || self.asked) {
             return false;
-        };
-        let Some(seen) = self.mirror.load(lane).filter(|seen| !seen.state.packs.is_empty()) else {
-            return false;
-        };
+        }
+        let is_read = std::mem::take(&mut self.is_read) && *extent == Extent::Whole;
+        let loaded = if is_read { None } else { self.cached.load(extent).map(|seen| seen.state) };
+        let Some(known) = loaded.as_ref().or(is_read.then_some(&self.state)) else { return false };
+        let bytes = known.bytes();
+        if let Some(bare) = self.holding(extent, known, wants) {
+            (self.bytes, self.bare) = (bytes, Some(bare));
+            return true;
+        }
+        let found = self.cached.load_beyond(extent).filter(|seen| seen.state != *known);
+        let mut found =
+            found.filter_map(|seen| Some((self.holding(extent, &seen.state, wants)?, seen.state)));
+        let Some((bare, state)) = found.next() else { return false };
+        drop(found);
+        if *extent == Extent::Whole {
+            self.cached.keep(extent, &mut known.clone().with_packs_of(&state), None);
+        }
+        (self.bytes, self.bare) = (state.bytes(), Some(bare));
+        true
+    }
+
+    /// The objects of a state, where these are among them.
+    fn holding(&self, extent: &Extent, state: &State, wants: &[Want]) -> Option<Bare> {
+        let store = self.cached.store().filter(|_| !state.packs.is_empty())?;
         // Of a part so many commits are there only behind what it was asked for.
-        let is_tip = |want: &Want| want.name == want.id || seen.state.refs.get(&want.name) == Some(&want.id);
-        if lane != COMPLETE && !wants.iter().all(is_tip) {
-            return false;
+        let is_tip = |want: &Want| want.name == want.id || state.refs.get(&want.name) == Some(&want.id);
+        if *extent != Extent::Whole && !wants.iter().all(is_tip) {
+            return None;
         }
-        match Bare::of(store, &seen.state) {
-            Ok(bare) if self.missing(&bare, wants).is_empty() => {
-                self.bytes = seen.state.bytes();
-                self.bare = Some(bare);
-                true
-            }
-            Ok(_) => false,
-            Err(e) => {
-                self.mirror.messages.warn(format_args!("{}; fetching it again", Chain(&e)));
-                false
-            }
-        }
+        let bare = Bare::of(store, state)
+            .inspect_err(|e| self.cached.messages.warn(format_args!("{}; fetching it again", Chain(e))));
+        bare.ok().filter(|bare| self.missing(bare, wants).is_empty())
     }
 
     fn missing<'w>(&self, bare: &Bare, wants: &'w [Want]) -> Vec<&'w Want> {
@@ -277,58 +265,79 @@ impl<'a> Server<'a> {
     }
 
     /// Fetches them from the origin, and keeps what came.
-    fn fetch(&mut self, lane: &str, wants: &[Want]) -> Result<(), Failure> {
+    fn fetch(&mut self, extent: &Extent, wants: &[Want]) -> Result<(), Failure> {
+        self.must_be_shared()?;
         self.fetched = true;
-        let known = self.mirror.load(lane).map(|seen| seen.state).unwrap_or_default();
-        let of_cache = self.mirror.store().map(|store| Bare::of(store, &known));
+        let known = self.cached.load(extent).map(|seen| seen.state).unwrap_or_default();
+        let of_cache = self.cached.store().map(|store| Bare::of(store, &known));
         let (bare, packs) = match of_cache {
             Some(Ok(bare)) => (bare, known.packs),
-            _ => (Bare::empty(self.mirror.store())?, Vec::new()),
+            _ => (Bare::empty(self.cached.store())?, Vec::new()),
         };
-        let mut state = match lane {
-            COMPLETE => State { packs, ..self.state.clone() },
-            _ => {
-                let tips = wants.iter().filter(|want| want.name != want.id);
-                let tips = tips.map(|want| (want.name.clone(), want.id.clone()));
-                State { packs, refs: tips.collect(), ..State::default() }
+        let is_of_cache = bare.is_of_cache();
+        match self.fetch_into(bare, packs, extent, wants) {
+            Err(failure) if failure.is_of_space() && is_of_cache => {
+                let key = &self.cached.key;
+                self.cached
+                    .messages
+                    .warn(format_args!("{key}: no room for it beside the cache; it is not kept"));
+                self.fetch_into(Bare::temporary()?, Vec::new(), extent, wants)
             }
+            done => done,
+        }
+    }
+
+    /// The same, beside what the repository has by these packs.
+    fn fetch_into(
+        &mut self,
+        bare: Bare,
+        packs: Vec<Pack>,
+        extent: &Extent,
+        wants: &[Want],
+    ) -> Result<(), Failure> {
+        let is_part = *extent != Extent::Whole;
+        let mut state = if is_part {
+            let tips = wants.iter().filter(|want| want.name != want.id);
+            let tips = tips.map(|want| (want.name.clone(), want.id.clone()));
+            State { packs, refs: tips.collect(), ..State::default() }
+        } else {
+            State { packs, ..self.state.clone() }
         };
         self.show(&bare, &[])?;
-        let is_part = lane != COMPLETE;
         let fetch = |refspecs: &[String]| {
             origin::fetch(&self.git, &self.url, &bare, refspecs, &self.options, is_part)
         };
-        let mut fetched = fetch(&self.refspecs(lane, wants));
+        let mut fetched = fetch(&self.refspecs(is_part, wants));
         let missing = self.missing(&bare, wants);
         if !missing.is_empty() && (fetched.is_ok() || is_part) {
             // By their names, where the server gives what no ref leads to.
-            let named: Vec<String> =
-                missing.iter().map(|want| format!("+{0}:refs/vcache/{0}", want.id)).collect();
+            let named: Vec<String> = missing.iter().map(|want| by_hash(&want.id)).collect();
             fetched = fetch(&named);
         }
         // Only what git took for whole is kept.
-        fetched.map_err(Failure::Origin)?;
+        fetched?;
         if !self.missing(&bare, wants).is_empty() {
-            return Err(Failure::Origin("fatal: the origin has no such object\n".to_owned()));
+            let said = "fatal: the origin has no such object\n".to_owned();
+            return Err(GitError::Failed(said).into());
         }
-        self.mirror.keep(lane, &mut state, Some(&bare));
+        self.cached.keep(extent, &mut state, Some(&bare));
         self.bytes = state.bytes();
         self.bare = Some(bare);
         Ok(())
     }
 
-    fn refspecs(&self, lane: &str, wants: &[Want]) -> Vec<String> {
+    fn refspecs(&self, is_part: bool, wants: &[Want]) -> Vec<String> {
         let mut refspecs = Vec::new();
-        if lane == COMPLETE {
+        if !is_part {
             refspecs.extend(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(str::to_owned));
         }
         for Want { id, name } in wants {
-            let is_listed = self.state.refs.get(name) == Some(id);
-            match is_listed && name.starts_with("refs/") {
-                true if lane == COMPLETE && is_general(name) => {}
+            let is_listed = self.state.refs.get(name) == Some(id) && name.starts_with("refs/");
+            match is_listed {
+                true if !is_part && is_general(name) => {}
                 true => refspecs.push(format!("+{name}:{name}")),
-                false if lane == COMPLETE => {}
-                false => refspecs.push(format!("+{id}:refs/vcache/{id}")),
+                false if !is_part => {}
+                false => refspecs.push(by_hash(id)),
             }
         }
         refspecs
@@ -348,34 +357,38 @@ impl<'a> Server<'a> {
             // Protocol 0 gives nothing from a repository that has no ref at all.
             false => (format!("refs/vcache/{id}"), id.clone()),
         }));
-        let failed = |e: std::io::Error| Failure::Trouble(format!("{}: {e}", bare.path().display()));
-        bare.set_present_refs(&self.git, refs).map(drop).map_err(failed)
+        bare.set_present_refs(&self.git, refs).map(drop)
     }
 
-    /// Writes down what was done.
+    /// Writes down what was done; without an outcome, whether it came from the cache.
     pub(crate) fn note(&self, outcome: Option<Outcome>) {
-        if self.is_local {
+        if self.left == Some(Code::Local) {
             return;
         }
         let is_miss = if self.given { self.fetched } else { self.asked };
-        let done = if is_miss { Outcome::Miss } else { Outcome::Hit };
+        let done = match self.left {
+            Some(_) => Outcome::Passthrough,
+            None if is_miss => Outcome::Miss,
+            None => Outcome::Hit,
+        };
         let event = Event {
-            url: Some(self.mirror.key.clone()),
+            url: Some(self.cached.key.clone()),
             bytes: self.bytes,
+            reason: self.left.map(|code| code.name().to_owned()),
             ..self.journal.event(outcome.unwrap_or(done))
         };
-        self.journal.write(self.mirror.store(), &event);
+        self.journal.write(self.cached.store(), &event);
         // Hooks of a clone may fetch for other repositories.
-        if let (Some(url), Some(commit), None) = (&self.told.clone, self.view.checked_out(), outcome)
+        if let (Typed::Clone(url), Some(commit), None) = (&self.told.typed, self.view.checked_out(), outcome)
             && self.is_named
             && self.options.cloning
         {
-            self.mirror.record(url, commit);
+            self.cached.record(url, commit);
         }
     }
 }
 
-/// What a clone fetches.
-pub(crate) fn is_general(name: &str) -> bool {
-    name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
+/// A refspec for an object that no ref of the origin need lead to.
+fn by_hash(id: &str) -> String {
+    format!("+{id}:refs/vcache/{id}")
 }

@@ -1,4 +1,4 @@
-//! What the cache knows of a repository. JSON, one blob, whose record has the key `URL`, `git LANE`:
+//! What the cache knows of a repository. JSON, one blob, whose record has the key `URL`, `git state`, or `git state WORDS` for a part of the history ([`Extent`]):
 //!
 //! ```json
 //! {"head": "refs/heads/main", "refs": {"HEAD": "<hex>", "refs/tags/v1^{}": "<hex>"},
@@ -6,15 +6,42 @@
 //! ```
 //!
 //! Each pack and each index of one is a blob with a record of its own (`git pack NAME`, `git idx NAME`), so that an export takes them along; they are found
-//! by digest. There is a lane for whole histories, and one for each way in which a part of one was asked for.
+//! by digest.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vcache_store::Sha256Id;
 
-/// The lane of whole histories.
-pub(crate) const COMPLETE: &str = "state";
+/// How much of a repository's history a state is about.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Extent {
+    /// All of it.
+    Whole,
+    /// A part, by the options and refs with which it is asked for: `--depth=1 refs/heads/main`.
+    Part(String),
+}
+
+impl Extent {
+    /// In the key of its record.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Extent::Whole => STATE.to_owned(),
+            Extent::Part(words) => format!("{STATE} {words}"),
+        }
+    }
+
+    /// Of a part of a key; None where it is no state's.
+    pub(crate) fn of_name(name: &str) -> Option<Extent> {
+        match name.strip_prefix(STATE)? {
+            "" => Some(Extent::Whole),
+            words => words.strip_prefix(' ').map(|words| Extent::Part(words.to_owned())),
+        }
+    }
+}
+
+/// The beginning of what states are called in keys.
+const STATE: &str = "state";
 /// By its name what is checked out by default.
 pub(crate) const HEAD: &str = "HEAD";
 
@@ -73,6 +100,16 @@ impl State {
         state
     }
 
+    /// With what another state of the repository has more of objects.
+    pub(crate) fn with_packs_of(mut self, other: &State) -> State {
+        let new = other.packs.iter().filter(|pack| !self.packs.contains(pack));
+        self.packs.extend(new.cloned().collect::<Vec<_>>());
+        self.shallow.extend(other.shallow.iter().cloned());
+        self.shallow.sort();
+        self.shallow.dedup();
+        self
+    }
+
     /// What a branch, or else a tag, of this name is.
     pub(crate) fn named(&self, name: &str) -> Option<String> {
         let mut names = ["refs/heads/", "refs/tags/"].into_iter().map(|prefix| format!("{prefix}{name}"));
@@ -96,14 +133,19 @@ impl State {
     }
 }
 
-/// Whether a part of what is known of a repository is a state of it, in whichever lane.
-pub(crate) fn is_lane(part: &str) -> bool {
-    part.strip_prefix(COMPLETE).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+/// An object's name as git prints it. Those of repositories that hash by SHA-256 are none here: such repositories are git's alone.
+pub(crate) fn is_id(text: &str) -> bool {
+    vcache_versions::is_commit(text) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// An object's name.
-pub(crate) fn is_id(text: &str) -> bool {
-    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
+/// Whether a name stands for what the object of a tag stands for.
+pub(crate) fn is_peeled(name: &str) -> bool {
+    name.ends_with("^{}")
+}
+
+/// Whether a ref is a branch or a tag: what a clone fetches.
+pub(crate) fn is_general(name: &str) -> bool {
+    name.starts_with("refs/heads/") || name.starts_with("refs/tags/")
 }
 
 /// A ref's name that does no harm as a line of a file.

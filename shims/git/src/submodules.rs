@@ -1,13 +1,12 @@
 //! The submodules of a commit: what `git submodule update --init` would clone, and from where.
 //!
 //! The real git reads both places that know of them, the tree (which commit) and `.gitmodules` (from where). A URL may be relative to the
-//! superproject's (git-submodule(1), `add`). What leads to a file system or to a program is never followed: a repository of a stranger's names it.
+//! superproject's (git-submodule(1), `add`). Whether it is followed is for who asks: a repository of a stranger's names it.
 
 use std::collections::BTreeMap;
 
-use crate::address::Transport;
 use crate::bare::Bare;
-use crate::git::{Git, settings};
+use crate::git::{Git, GitError, settings};
 use crate::state::is_id;
 
 /// A submodule of a commit.
@@ -15,8 +14,8 @@ use crate::state::is_id;
 pub(crate) struct Submodule {
     /// From the top of the superproject's tree.
     pub(crate) path: String,
-    /// Where it is to be had, or why nobody is asked.
-    pub(crate) url: Result<String, String>,
+    /// Where it is to be had: still relative where it leads out of the superproject's.
+    pub(crate) url: String,
     /// The commit that the superproject has recorded.
     pub(crate) commit: String,
 }
@@ -30,10 +29,7 @@ pub(crate) fn submodules(
     bare: &Bare,
     superproject: &str,
     commit: &str,
-) -> Result<Vec<Submodule>, String> {
-    if !is_id(commit) {
-        return Err(format!("{commit:?} is no commit"));
-    }
+) -> Result<Vec<Submodule>, GitError> {
     let tree = git.ask(bare, &["ls-tree", "-r", "-z", commit])?;
     let (links, has_modules) = links(&String::from_utf8_lossy(&tree));
     if links.is_empty() || !has_modules {
@@ -82,23 +78,11 @@ fn joined(
         if module.get("update") == Some(&"none") {
             return None;
         }
-        let url = followed(superproject, module.get("url")?);
+        let url = module.get("url")?;
+        let url = resolved(superproject, url).unwrap_or_else(|| (*url).to_owned());
         Some(Submodule { path, url, commit })
     };
     links.into_iter().filter_map(submodule).collect()
-}
-
-/// The URL of a submodule whose `.gitmodules` has `url`, if it is one that another machine may be asked by.
-fn followed(superproject: &str, url: &str) -> Result<String, String> {
-    let url = resolved(superproject, url).ok_or_else(|| format!("`{url}` leads out of {superproject}"))?;
-    if url.starts_with('-') || url.chars().any(char::is_control) {
-        return Err(format!("{url:?} is no URL"));
-    }
-    match Transport::of(&url) {
-        Transport::Local => Err(format!("`{url}` is a repository on this machine")),
-        Transport::Foreign => Err(format!("`{url}` has a remote helper of its own")),
-        _ => Ok(url),
-    }
 }
 
 /// As git resolves it (`remote.c`, `relative_url`): only what begins with `./` or `../` is relative, each `../` takes the last part of
@@ -162,27 +146,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_on_another_machine_is_not_followed() {
-        let base = "https://h/o/a.git";
-        for url in [
-            "/srv/b.git",
-            "b.git",
-            "file:///srv/b.git",
-            "ext::sh -c id",
-            "fd::7",
-            "-u./x",
-            "--upload-pack=x",
-            "https://h/a\nb",
-            "",
-        ] {
-            assert!(followed(base, url).is_err(), "{url:?}");
-        }
-        for url in ["https://h/b", "http://h/b", "git://h/b", "ssh://h/b", "git@h:b", "../b.git"] {
-            assert!(followed(base, url).is_ok(), "{url:?}");
-        }
-    }
-
-    #[test]
     fn tree_and_configuration_are_joined_by_path() {
         let tree = format!(
             "100644 blob {A}\t.gitmodules\x00160000 commit {B}\tb c/d\x00160000 commit {A}\ta\x00160000 commit {A}\tnone\x00160000 commit {A}\tunknown\x00"
@@ -206,7 +169,7 @@ mod tests {
         let paths: Vec<_> =
             found.iter().map(|module| (module.path.as_str(), module.commit.as_str())).collect();
         assert_eq!(paths, [("a", A), ("b c/d", B)]);
-        assert_eq!(found[1].url.as_deref(), Ok("https://h/o/last.git"));
-        assert!(found[0].url.as_ref().unwrap_err().contains("on this machine"));
+        let urls: Vec<_> = found.iter().map(|module| module.url.as_str()).collect();
+        assert_eq!(urls, ["/srv/a", "https://h/o/last.git"]);
     }
 }

@@ -1,4 +1,4 @@
-//! git's command line, as far as it matters here: options before the subcommand (git(1)), options of clone (git-clone(1), 2.20 to 2.51),
+//! git's command line, as far as it matters here: options before the subcommand (git(1)), options of clone (git-clone(1), 2.20 to 2.51) and of what fetches,
 //! and the subcommands that are built in, since an alias can't hide one of these.
 
 use vcache_argv::{Arity, Dialect, NO_LETTER, Table, row, switch, value};
@@ -28,6 +28,8 @@ pub(crate) enum Meaning {
     Branch,
     /// A setting of the repository.
     Config,
+    /// Submodules are at a branch of theirs.
+    Follows,
     /// The remote's name.
     Origin,
     /// The server is asked in another way.
@@ -62,7 +64,7 @@ pub(crate) const CLONE: Table<Meaning> = Table {
         value("reference", NO_LETTER, Meaning::Other),
         value("reference-if-able", NO_LETTER, Meaning::Other),
         switch("reject-shallow", NO_LETTER, Meaning::Other).negatable(),
-        switch("remote-submodules", NO_LETTER, Meaning::Other).negatable(),
+        switch("remote-submodules", NO_LETTER, Meaning::Follows).negatable(),
         value("revision", NO_LETTER, Meaning::Server),
         value("separate-git-dir", NO_LETTER, Meaning::Other),
         value("server-option", NO_LETTER, Meaning::Server),
@@ -79,7 +81,85 @@ pub(crate) const CLONE: Table<Meaning> = Table {
     ],
 };
 
-/// Subcommands that are built in and speak to no remote, or only to push.
+/// Options of fetch, pull and ls-remote (git-fetch(1), git-pull(1), git-ls-remote(1), 2.20 to 2.51): a letter or a name means the same in all that
+/// know it, or at least takes a value in all of them or in none.
+pub(crate) const FETCH: Table<Meaning> = Table {
+    dialect: Dialect::GETOPT_LONG,
+    options: &[
+        switch("all", NO_LETTER, Meaning::Other).negatable(),
+        switch("allow-unrelated-histories", NO_LETTER, Meaning::Other).negatable(),
+        switch("append", b'a', Meaning::Other).negatable(),
+        switch("atomic", NO_LETTER, Meaning::Other).negatable(),
+        switch("auto-gc", NO_LETTER, Meaning::Other).negatable(),
+        switch("auto-maintenance", NO_LETTER, Meaning::Other).negatable(),
+        switch("autostash", NO_LETTER, Meaning::Other).negatable(),
+        switch("branches", b'b', Meaning::Other).negatable(),
+        value("bundle-uri", NO_LETTER, Meaning::Server),
+        value("cleanup", NO_LETTER, Meaning::Other),
+        switch("commit", NO_LETTER, Meaning::Other).negatable(),
+        value("deepen", NO_LETTER, Meaning::Other),
+        value("depth", NO_LETTER, Meaning::Other),
+        switch("dry-run", NO_LETTER, Meaning::Other).negatable(),
+        switch("edit", b'e', Meaning::Other).negatable(),
+        value("exec", NO_LETTER, Meaning::Server),
+        switch("exit-code", NO_LETTER, Meaning::Other).negatable(),
+        switch("ff", NO_LETTER, Meaning::Other).negatable(),
+        switch("ff-only", NO_LETTER, Meaning::Other).negatable(),
+        value("filter", NO_LETTER, Meaning::Other),
+        switch("force", b'f', Meaning::Other).negatable(),
+        switch("get-url", NO_LETTER, Meaning::Other).negatable(),
+        row("gpg-sign", b'S', Arity::Optional, Meaning::Other).negatable(),
+        switch("heads", b'h', Meaning::Other).negatable(),
+        switch("ipv4", b'4', Meaning::Other).negatable(),
+        switch("ipv6", b'6', Meaning::Other).negatable(),
+        value("jobs", b'j', Meaning::Other),
+        switch("keep", b'k', Meaning::Other).negatable(),
+        row("log", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
+        switch("multiple", b'm', Meaning::Other).negatable(),
+        switch("negotiate-only", NO_LETTER, Meaning::Other).negatable(),
+        value("negotiation-tip", NO_LETTER, Meaning::Other),
+        switch("porcelain", NO_LETTER, Meaning::Other).negatable(),
+        switch("prefetch", NO_LETTER, Meaning::Other).negatable(),
+        switch("progress", NO_LETTER, Meaning::Other).negatable(),
+        switch("prune", b'p', Meaning::Other).negatable(),
+        switch("prune-tags", b'P', Meaning::Other).negatable(),
+        switch("quiet", b'q', Meaning::Other).negatable(),
+        row("rebase", b'r', Arity::Optional, Meaning::Other).negatable(),
+        row("recurse-submodules", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
+        row("recurse-submodules-default", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
+        switch("refetch", NO_LETTER, Meaning::Other).negatable(),
+        value("refmap", NO_LETTER, Meaning::Other),
+        switch("refs", NO_LETTER, Meaning::Other).negatable(),
+        value("server-option", b'o', Meaning::Server),
+        switch("set-upstream", NO_LETTER, Meaning::Other).negatable(),
+        value("shallow-exclude", NO_LETTER, Meaning::Other),
+        value("shallow-since", NO_LETTER, Meaning::Other),
+        switch("show-forced-updates", NO_LETTER, Meaning::Other).negatable(),
+        switch("signoff", NO_LETTER, Meaning::Other).negatable(),
+        value("sort", NO_LETTER, Meaning::Other),
+        switch("squash", NO_LETTER, Meaning::Other).negatable(),
+        switch("stat", b'n', Meaning::Other).negatable(),
+        switch("stdin", NO_LETTER, Meaning::Other).negatable(),
+        value("strategy", b's', Meaning::Other),
+        value("strategy-option", b'X', Meaning::Other),
+        value("submodule-prefix", NO_LETTER, Meaning::Other),
+        switch("summary", NO_LETTER, Meaning::Other).negatable(),
+        switch("symref", NO_LETTER, Meaning::Other).negatable(),
+        switch("tags", b't', Meaning::Other).negatable(),
+        switch("unshallow", NO_LETTER, Meaning::Other).negatable(),
+        switch("update-head-ok", b'u', Meaning::Other).negatable(),
+        switch("update-shallow", NO_LETTER, Meaning::Other).negatable(),
+        value("upload-pack", NO_LETTER, Meaning::Server),
+        switch("verbose", b'v', Meaning::Other).negatable(),
+        switch("verify", NO_LETTER, Meaning::Other).negatable(),
+        switch("verify-signatures", NO_LETTER, Meaning::Other).negatable(),
+        switch("write-commit-graph", NO_LETTER, Meaning::Other).negatable(),
+        switch("write-fetch-head", NO_LETTER, Meaning::Other).negatable(),
+    ],
+};
+
+/// Subcommands that are built in, so that no alias can hide them, and are not served: they speak to no remote, or only to push, or are parts of
+/// those that are.
 pub(crate) const LOCAL: &[&str] = &[
     "add",
     "am",
@@ -229,7 +309,7 @@ mod tests {
 
     #[test]
     fn tables_are_in_order() {
-        assert_eq!(CLONE.problems(), Vec::<String>::new());
+        assert_eq!([CLONE.problems(), FETCH.problems()].concat(), Vec::<String>::new());
         for list in [LOCAL, GLOBAL_WITH_VALUE, GLOBAL_ALONE] {
             assert!(list.is_sorted() && list.windows(2).all(|pair| pair[0] != pair[1]));
         }

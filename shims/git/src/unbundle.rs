@@ -9,30 +9,33 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::bufread::GzDecoder;
-use sha2::{Digest as _, Sha256};
 use vcache_shim::{Chain, Host, Settings};
-use vcache_store::{Sha256Id, Store};
+use vcache_store::Store;
 
 use crate::address::{key, public, shared};
-use crate::bare::{Bare, Unusable};
-use crate::bundle::{Bundle, FORMAT, MANIFEST, Manifest, run};
-use crate::git::Git;
-use crate::mirror::Mirror;
-use crate::state::{COMPLETE, HEAD, State, is_id, is_ref};
-use crate::upkeep::fsck;
+use crate::bare::{Bare, Trouble};
+use crate::bundle::{Bundle, FORMAT, MANIFEST, Manifest, Uncopied, copied, is_plain};
+use crate::cached::Cached;
+use crate::git::{Git, GitError};
+use crate::state::{Extent, HEAD, State, is_id, is_peeled, is_ref};
+use crate::upkeep::{Fsck, fsck};
 
-/// The most that is read as a manifest.
+/// The most that is read as a manifest, in bytes.
 const LARGEST_MANIFEST: u64 = 16 << 20;
+/// More repositories than any superproject has.
 const MOST_BUNDLES: usize = 1000;
+/// Of a URL, a path or a ref, in bytes.
 const LONGEST_TEXT: usize = 4096;
-/// What gzip may make of its input: bundles are compressed already. And what is allowed to anyone.
+/// So many bytes may come of one that is compressed: bundles are compressed already.
 const MOST_TIMES: u64 = 20;
+/// And so many of any archive, whatever its size.
 const ALLOWANCE: u64 = 16 << 20;
-/// Empty blocks at the end: two, or as many as fill a record of a tape.
+/// Bytes of empty blocks at the end: two, or as many as fill a record of a tape.
 const LONGEST_END: u64 = 64 << 10;
 /// How bundles begin; one that leaves objects out (`@filter`) has another third line.
 const BEGINNINGS: [&[u8]; 2] = [b"# v2 git bundle\n", b"# v3 git bundle\n@object-format=sha"];
@@ -46,6 +49,9 @@ pub enum Refused {
     /// It is not what `vcache export --git` writes.
     #[error("{0}")]
     Archive(String),
+    /// Its manifest lists what no version of ours writes.
+    #[error("its manifest: {0}")]
+    Manifest(String),
     /// One of its bundles is wrong.
     #[error("{file}: {why}")]
     Bundle {
@@ -59,10 +65,50 @@ pub enum Refused {
     Cache(String),
 }
 
-impl From<Unusable> for Refused {
-    fn from(error: Unusable) -> Refused {
+impl From<Trouble> for Refused {
+    fn from(error: Trouble) -> Refused {
         Refused::Cache(Chain(&error).to_string())
     }
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, thiserror::Error)]
+enum Malformed {
+    #[error("it has format {0}, and this vcache reads format {FORMAT}")]
+    Format(u32),
+    #[error("it lists {0} repositories")]
+    Count(usize),
+    #[error("the URL of {0:?} holds a secret")]
+    Secret(String),
+    #[error("{0:?} is no URL that a repository is fetched from")]
+    Url(String),
+    #[error("{0:?} is no name of a bundle")]
+    File(String),
+    #[error("the refs of {0:?} are none, or do not lead to its commit")]
+    Refs(String),
+    #[error("the path of {0:?} is none")]
+    Submodule(String),
+    #[error("{0:?} is there twice")]
+    Twice(String),
+}
+
+/// What is wrong with a bundle.
+#[derive(Debug, thiserror::Error)]
+enum Unsound {
+    #[error("git bundle verify, in an empty repository: {0}")]
+    Verify(#[source] GitError),
+    #[error("it has not all that the manifest says")]
+    Incomplete,
+    #[error("{0} is no commit")]
+    NoCommit(String),
+    #[error("{0} stands for something else")]
+    Peeled(String),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    #[error(transparent)]
+    Fsck(#[from] Fsck),
 }
 
 /// A repository that was taken in.
@@ -86,7 +132,7 @@ pub fn is_archive(begin: &[u8]) -> bool {
 pub fn take(
     host: &Host,
     settings: &Settings,
-    store: &Store,
+    store: &Arc<Store>,
     input: &mut dyn Read,
     dry_run: bool,
 ) -> Result<Vec<Taken>, Refused> {
@@ -98,19 +144,17 @@ pub fn take(
         let bare = Bare::empty(Some(store))?;
         let path = scratch.path().join(&bundle.file);
         examine(&git, &bare, &bundle, &path)
-            .map_err(|why| Refused::Bundle { file: bundle.file.clone(), why })?;
+            .map_err(|e| Refused::Bundle { file: bundle.file.clone(), why: Chain(&e).to_string() })?;
         // Its pack is in the repository now.
         let _ = std::fs::remove_file(&path);
         examined.push((bundle, bare));
     }
     let mut taken = Vec::new();
     for (bundle, bare) in examined {
+        let cached = Cached::of(host, settings, store, &bundle.url);
         let held = match dry_run {
-            true => {
-                let mirror = Mirror::only_looking(host, settings, &bundle.url);
-                mirror.is_some_and(|mirror| is_held(&git, &mirror, &bundle))
-            }
-            false => keep(&git, &Mirror::open(host, settings, &bundle.url, &[]), &bundle, &bare)?,
+            true => is_held(&git, store, &cached, &bundle),
+            false => keep(&git, store, &cached, &bundle, &bare)?,
         };
         taken.push(Taken { bundle, held });
     }
@@ -130,34 +174,24 @@ fn unpack(input: &mut dyn Read, folder: &Path) -> Result<Vec<Bundle>, Refused> {
     entry.read_to_end(&mut text).map_err(Refused::Read)?;
     let manifest: Manifest = serde_json::from_slice(&text)
         .map_err(|e| Refused::Archive(format!("its manifest is not what one should be: {e}")))?;
-    check(&manifest).map_err(|why| Refused::Archive(format!("its manifest: {why}")))?;
+    check(&manifest).map_err(|e| Refused::Manifest(e.to_string()))?;
     for bundle in &manifest.repositories {
         let refuse = |why: &str| Refused::Bundle { file: bundle.file.clone(), why: why.to_owned() };
         let mut entry = next(&mut entries, &bundle.file, Some(bundle.size))?;
         let path = folder.join(&bundle.file);
-        let mut file =
-            File::create_new(&path).map_err(|e| Refused::Cache(format!("{}: {e}", path.display())))?;
+        let mut file = File::create_new(&path).map_err(Trouble::at(&path))?;
         let mut begin = Vec::new();
         (&mut entry).take(64).read_to_end(&mut begin).map_err(Refused::Read)?;
         let is_filtered = begin.windows(8).any(|part| part == b"\n@filter");
         if is_filtered || !BEGINNINGS.iter().any(|known| begin.starts_with(known)) {
             return Err(refuse("it is no bundle, or not one of everything"));
         }
-        let mut sha256 = Sha256::new();
         let mut whole = io::Cursor::new(begin).chain(&mut entry);
-        let mut piece = vec![0; 256 << 10];
-        let mut size = 0;
-        loop {
-            let count = whole.read(&mut piece).map_err(Refused::Read)?;
-            if count == 0 {
-                break;
-            }
-            sha256.update(&piece[..count]);
-            size += count as u64;
-            file.write_all(&piece[..count])
-                .map_err(|e| Refused::Cache(format!("{}: {e}", path.display())))?;
-        }
-        if size != bundle.size || Sha256Id::from_bytes(sha256.finalize().into()) != bundle.sha256 {
+        let (size, sha256) = copied(&mut whole, &mut file).map_err(|failed| match failed {
+            Uncopied::Read(e) => Refused::Read(e),
+            Uncopied::Written(e) => Trouble::at(&path)(e).into(),
+        })?;
+        if size != bundle.size || sha256 != bundle.sha256 {
             return Err(refuse("it is not the one that the manifest means: its digest is another one"));
         }
     }
@@ -208,87 +242,87 @@ fn next<'a, R: Read>(
 }
 
 /// Refuses what no version of ours writes: all of it becomes file names, lines of files, keys and words for git.
-fn check(manifest: &Manifest) -> Result<(), String> {
+fn check(manifest: &Manifest) -> Result<(), Malformed> {
     if manifest.format != FORMAT {
-        return Err(format!("it has format {}, and this vcache reads format {FORMAT}", manifest.format));
+        return Err(Malformed::Format(manifest.format));
     }
     let bundles = &manifest.repositories;
     if bundles.is_empty() || bundles.len() > MOST_BUNDLES {
-        return Err(format!("it lists {} repositories", bundles.len()));
+        return Err(Malformed::Count(bundles.len()));
     }
     let (mut files, mut commits) = (HashSet::new(), HashSet::new());
     for bundle in bundles {
         let Bundle { url, commit, submodule, head, refs, file, .. } = bundle;
         let is_text = |text: &str| text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control);
         if public(url) != *url {
-            return Err(format!("the URL of {:?} holds a secret", public(url)));
+            return Err(Malformed::Secret(public(url)));
         }
         if !is_text(url) || url.starts_with('-') || shared(url).is_err() {
-            return Err(format!("{url:?} is no URL that a repository is fetched from"));
+            return Err(Malformed::Url(url.clone()));
         }
-        let letter = |c: char| c.is_ascii_alphanumeric() || "._+@~-".contains(c);
-        let is_plain = file.ends_with(".bundle") && !file.starts_with(['.', '-']) && file.len() < 256;
-        if !is_plain || !file.chars().all(letter) {
-            return Err(format!("{file:?} is no name of a bundle"));
+        let is_name = file.ends_with(".bundle") && !file.starts_with(['.', '-']) && file.len() < 256;
+        if !is_name || !file.chars().all(is_plain) {
+            return Err(Malformed::File(file.clone()));
         }
         let names = refs.keys().chain(head).all(|name| is_text(name) && is_ref(name));
         let ids = refs.values().chain([commit]).all(|id| is_id(id));
         let leads = refs.iter().any(|(name, id)| name.starts_with("refs/") && id == commit);
         if !names || !ids || !leads {
-            return Err(format!("the refs of {url:?} are none, or do not lead to its commit"));
+            return Err(Malformed::Refs(url.clone()));
         }
         if submodule.as_ref().is_some_and(|path| !is_text(path)) {
-            return Err(format!("the path of {url:?} is none"));
+            return Err(Malformed::Submodule(url.clone()));
         }
         if !files.insert(file) || !commits.insert((key(url), commit)) {
-            return Err(format!("{file:?} is there twice"));
+            return Err(Malformed::Twice(file.clone()));
         }
     }
     Ok(())
 }
 
 /// Unpacks a bundle into an empty repository, and has git look whether it is whole.
-fn examine(git: &Git, bare: &Bare, bundle: &Bundle, path: &Path) -> Result<(), String> {
+fn examine(git: &Git, bare: &Bare, bundle: &Bundle, path: &Path) -> Result<(), Unsound> {
     let file = path.display().to_string();
-    run(git, bare, &["bundle", "verify", &file])
-        .map_err(|said| format!("git bundle verify, in an empty repository: {}", said.trim()))?;
-    run(git, bare, &["bundle", "unbundle", &file])?;
-    let failed = |e: io::Error| format!("{}: {e}", bare.path().display());
+    git.ask(bare, &["bundle", "verify", &file]).map_err(Unsound::Verify)?;
+    git.ask(bare, &["bundle", "unbundle", &file])?;
     let ids: HashSet<&str> = bundle.refs.values().map(String::as_str).collect();
-    if bare.present(git, &ids).map_err(failed)?.len() != ids.len() {
-        return Err("it has not all that the manifest says".to_owned());
+    if bare.present(git, &ids)?.len() != ids.len() {
+        return Err(Unsound::Incomplete);
     }
-    if run(git, bare, &["cat-file", "-t", &bundle.commit])?.trim() != "commit" {
-        return Err(format!("{} is no commit", bundle.commit));
+    if git.ask_text(bare, &["cat-file", "-t", &bundle.commit])?.trim() != "commit" {
+        return Err(Unsound::NoCommit(bundle.commit.clone()));
     }
-    bare.set_refs(&bundle.refs).map_err(failed)?;
+    bare.set_refs(&bundle.refs)?;
     // That what a tag stands for is told rightly.
-    for (name, id) in bundle.refs.iter().filter_map(|(name, id)| Some((name.strip_suffix("^{}")?, id))) {
-        let peeled = run(git, bare, &["rev-parse", "--verify", &format!("{name}^{{}}")])?;
-        if peeled.trim() != id {
-            return Err(format!("{name} stands for something else"));
+    for (name, id) in bundle.refs.iter().filter(|(name, _)| is_peeled(name)) {
+        if git.ask_text(bare, &["rev-parse", "--verify", name])?.trim() != id {
+            return Err(Unsound::Peeled(name.clone()));
         }
     }
-    fsck(git, bare)
+    Ok(fsck(git, bare)?)
 }
 
 /// Whether all of it is there.
-fn is_held(git: &Git, mirror: &Mirror<'_>, bundle: &Bundle) -> bool {
-    let Some((store, seen)) = mirror.store().zip(mirror.load(COMPLETE)) else { return false };
+fn is_held(git: &Git, store: &Store, cached: &Cached<'_>, bundle: &Bundle) -> bool {
+    let Some(seen) = cached.load(&Extent::Whole) else { return false };
     let ids: HashSet<&str> = bundle.refs.values().map(String::as_str).collect();
     let whole = Bare::of(store, &seen.state).ok().filter(|_| !seen.state.packs.is_empty());
     whole.and_then(|whole| whole.present(git, &ids).ok()).is_some_and(|present| present.len() == ids.len())
 }
 
 /// Makes it part of what is known of its repository. Whether all of it was there.
-fn keep(git: &Git, mirror: &Mirror<'_>, bundle: &Bundle, bare: &Bare) -> Result<bool, Refused> {
-    let trouble = |why: &str| Refused::Cache(format!("{}: {why}", mirror.key));
-    let Some(store) = mirror.store() else { return Err(trouble("there is no cache to keep it in")) };
-    let _lock = mirror.lock();
-    if is_held(git, mirror, bundle) {
+fn keep(
+    git: &Git,
+    store: &Store,
+    cached: &Cached<'_>,
+    bundle: &Bundle,
+    bare: &Bare,
+) -> Result<bool, Refused> {
+    let _lock = cached.lock();
+    if is_held(git, store, cached, bundle) {
         return Ok(true);
     }
-    let mut state = mirror.load(COMPLETE).map(|seen| seen.state).unwrap_or_default();
+    let mut state = cached.load(&Extent::Whole).map(|seen| seen.state).unwrap_or_default();
     if Bare::of(store, &state).is_err() {
         // What is damaged is of no use to anyone.
         state.packs.clear();
@@ -296,14 +330,14 @@ fn keep(git: &Git, mirror: &Mirror<'_>, bundle: &Bundle, bare: &Bare) -> Result<
     if state.refs.is_empty() {
         state = State { packs: state.packs, ..state_of(bundle) };
     }
-    let new: Vec<String> =
-        bare.new_packs().map_err(|e| trouble(&e.to_string()))?.into_iter().map(|(name, ..)| name).collect();
+    let new = bare.new_packs().map_err(Trouble::at(bare.path()))?;
+    let new: Vec<String> = new.into_iter().map(|(name, ..)| name).collect();
     state.packs.retain(|pack| !new.contains(&pack.name));
-    mirror.keep(COMPLETE, &mut state, Some(bare));
-    let kept = mirror.load(COMPLETE).map(|seen| seen.state.packs).unwrap_or_default();
+    cached.keep(&Extent::Whole, &mut state, Some(bare));
+    let kept = cached.load(&Extent::Whole).map(|seen| seen.state.packs).unwrap_or_default();
     match new.iter().all(|name| kept.iter().any(|pack| pack.name == *name)) {
         true => Ok(false),
-        false => Err(trouble("it could not be kept")),
+        false => Err(Refused::Cache(format!("{}: it could not be kept", cached.key))),
     }
 }
 

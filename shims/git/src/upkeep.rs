@@ -4,22 +4,23 @@
 //! from them lacks nothing (git-fsck(1)). A damaged state is taken out, and what it stood for is fetched again by whoever needs it. Nothing
 //! counts as used by being looked at. Where there are second tiers, what is not here may be there, and is no fault.
 
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 
 use vcache_shim::{Chain, Host};
-use vcache_store::{Blob, Digest, Key, Record, Sha256Id, Store};
+use vcache_store::{Digest, Key, Kind, Record, Store};
 
 use crate::address::key;
-use crate::bare::Bare;
-use crate::git::{Git, not_started};
-use crate::state::{Pack, State, is_lane};
+use crate::bare::{Bare, Trouble};
+use crate::failure::Failure;
+use crate::git::{Git, GitError};
+use crate::state::{Extent, Pack, State};
 
 /// What an examination has found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Examined {
-    /// States that were looked at.
-    pub states: usize,
+    /// Repositories that were looked at.
+    pub repositories: usize,
     /// What is wrong.
     pub faults: Vec<Fault>,
     /// Why repositories were not put together: there is no git.
@@ -42,7 +43,8 @@ pub struct Fault {
 /// Looks at every state. `progress` is told how many are done, of how many.
 pub fn examine(host: &Host, store: &Store, repair: bool, progress: &mut dyn FnMut(usize, usize)) -> Examined {
     let states = records(store);
-    let mut examined = Examined { states: states.len(), ..Examined::default() };
+    let repositories: HashSet<&str> = states.iter().map(|(_, record)| record.url()).collect();
+    let mut examined = Examined { repositories: repositories.len(), ..Examined::default() };
     let git = Git::of(host);
     if let Err(missing) = &git
         && !states.is_empty()
@@ -55,8 +57,9 @@ pub fn examine(host: &Host, store: &Store, repair: bool, progress: &mut dyn FnMu
             (Some(state), Ok(git)) => whole(store, git, &state),
             _ => Ok(()),
         });
-        if let Err(why) = found {
-            let repaired = repair && take_out(store, path, record);
+        if let Err(damage) = found {
+            let why = Chain(&damage).to_string();
+            let repaired = repair && store.take_out(path, record);
             let url = record.url().to_owned();
             examined.faults.push(Fault { url, record: path.clone(), why, repaired });
         }
@@ -67,96 +70,102 @@ pub fn examine(host: &Host, store: &Store, repair: bool, progress: &mut dyn FnMu
 /// Takes out the states whose packs have gone; how many there were.
 pub fn forget_incomplete(store: &Store) -> usize {
     let incomplete = records(store).into_iter().filter(|(_, record)| packs(store, record).is_err());
-    incomplete.filter(|(path, record)| take_out(store, path, record)).count()
+    incomplete.filter(|(path, record)| store.take_out(path, record)).count()
 }
 
-/// All content that the cache has of a repository, so that it can be kept.
-pub fn content(store: &Store, url: &str) -> Vec<Digest> {
-    let url = key(url);
-    let records = store.records().filter_map(|(_, record)| record.ok());
-    let ours = records.filter(|record| Key::git_of(&record.key).is_some_and(|(of, _)| of == url));
-    ours.map(|record| record.sha256.into()).collect()
+/// All content that the cache has of these repositories, so that it can be kept.
+pub fn content(store: &Store, urls: &[String]) -> HashMap<String, BTreeSet<Digest>> {
+    let mut found: HashMap<String, BTreeSet<Digest>> = HashMap::new();
+    let keys: HashMap<String, &String> = urls.iter().map(|url| (key(url), url)).collect();
+    for record in store.records_of(Kind::Git).filter_map(|(_, record)| record.ok()) {
+        let Some(url) = Key::git_of(&record.key).and_then(|(url, _)| keys.get(url)) else { continue };
+        // Packs that came from a tier have no record here.
+        let packs = if is_state(&record) { packs(store, &record).ok().flatten() } else { None };
+        let packs = packs.into_iter().flat_map(|state| state.packs);
+        let ids = packs.flat_map(|pack| [pack.pack, pack.idx]).chain([record.sha256]);
+        found.entry((*url).clone()).or_default().extend(ids.map(Digest::from));
+    }
+    found
 }
 
 /// The records of states.
 fn records(store: &Store) -> Vec<(PathBuf, Record)> {
-    let is_state = |record: &Record| Key::git_of(&record.key).is_some_and(|(_, part)| is_lane(part));
-    let records = store.records().filter_map(|(path, record)| Some((path, record.ok()?)));
+    let records = store.records_of(Kind::Git).filter_map(|(path, record)| Some((path, record.ok()?)));
     records.filter(|(_, record)| is_state(record)).collect()
 }
 
-/// The state, if all its packs are here; nothing where they may be elsewhere.
-fn packs(store: &Store, record: &Record) -> Result<Option<State>, String> {
-    let elsewhere = |why: String| if store.tiers().is_empty() { Err(why) } else { Ok(None) };
-    let blob = match store.peek(&record.sha256) {
-        Ok(Some(blob)) => blob,
-        // That the record leads nowhere is the store's to say.
-        Ok(None) => return Ok(None),
-        Err(e) => return Err(Chain(&e).to_string()),
-    };
-    let mut text = Vec::new();
-    blob.stream_to(&mut text).map_err(|e| Chain(&e).to_string())?;
-    let state = State::read(&text).ok_or("it is no state of a repository")?;
-    for Pack { name, pack, pack_size, idx, idx_size } in &state.packs {
-        if !store.holds(pack, *pack_size) || !store.holds(idx, *idx_size) {
-            return elsewhere(format!("its pack {name} is not there"));
-        }
+fn is_state(record: &Record) -> bool {
+    Key::git_of(&record.key).and_then(|(_, name)| Extent::of_name(name)).is_some()
+}
+
+/// What is wrong with a state.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error("it is no state of a repository")]
+    NoState,
+    #[error("its pack {0} is not there")]
+    Pack(String),
+    #[error(transparent)]
+    Store(#[from] vcache_store::Error),
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    #[error(transparent)]
+    Fsck(#[from] Fsck),
+}
+
+impl From<Trouble> for Damage {
+    fn from(trouble: Trouble) -> Damage {
+        Damage::Failure(trouble.into())
     }
-    Ok(Some(state))
+}
+
+/// The state, if all its packs are here; nothing where they may be elsewhere.
+fn packs(store: &Store, record: &Record) -> Result<Option<State>, Damage> {
+    // That the record leads nowhere is the store's to say.
+    let Some(blob) = store.peek(&record.sha256)? else { return Ok(None) };
+    let mut text = Vec::new();
+    blob.stream_to(&mut text)?;
+    let state = State::read(&text).ok_or(Damage::NoState)?;
+    let is_here =
+        |pack: &&Pack| store.holds(&pack.pack, pack.pack_size) && store.holds(&pack.idx, pack.idx_size);
+    match state.packs.iter().find(|pack| !is_here(pack)) {
+        None => Ok(Some(state)),
+        Some(_) if !store.tiers().is_empty() => Ok(None),
+        Some(pack) => Err(Damage::Pack(pack.name.clone())),
+    }
 }
 
 /// Puts the repository together, and has git look for what is missing.
-fn whole(store: &Store, git: &Git, state: &State) -> Result<(), String> {
+fn whole(store: &Store, git: &Git, state: &State) -> Result<(), Damage> {
     if state.packs.is_empty() {
         return Ok(());
     }
-    let bare = Bare::empty(Some(store)).map_err(|e| Chain(&e).to_string())?;
-    let failed = |e: std::io::Error| format!("{}: {e}", bare.path().display());
-    let mut blobs = Vec::new();
-    for pack in &state.packs {
-        for (id, kind) in [(&pack.pack, "pack"), (&pack.idx, "idx")] {
-            let blob = at_hand(store, id)?;
-            let link = bare.path().join("objects/pack").join(format!("pack-{}.{kind}", pack.name));
-            symlink(blob.path(), link).map_err(failed)?;
-            blobs.push(blob);
-        }
-    }
-    if !state.shallow.is_empty() {
-        std::fs::write(bare.path().join("shallow"), state.shallow.join("\n") + "\n").map_err(failed)?;
-    }
+    let bare = Bare::looked_at(store, state)?;
     // What was listed need not have been fetched.
-    bare.set_present_refs(git, state.refs.clone()).map_err(failed)?;
-    fsck(git, &bare)
+    bare.set_present_refs(git, state.refs.clone())?;
+    Ok(fsck(git, &bare)?)
+}
+
+/// What git has found.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fsck {
+    /// Its first complaint, and how many more there are.
+    #[error("{first}{}", if *more > 0 { format!(" (and {more} lines more)") } else { String::new() })]
+    Found { first: String, more: usize },
+    #[error(transparent)]
+    Git(#[from] GitError),
 }
 
 /// Has git look whether all is there that the refs of a repository lead to.
-pub(crate) fn fsck(git: &Git, bare: &Bare) -> Result<(), String> {
+pub(crate) fn fsck(git: &Git, bare: &Bare) -> Result<(), Fsck> {
     let args = ["fsck", "--connectivity-only", "--no-dangling", "--no-progress"];
-    let output = git.at(bare, args).output().map_err(|e| not_started(&e))?;
+    let output = git.at(bare, args).output().map_err(GitError::NotStarted)?;
     if output.status.success() {
         return Ok(());
     }
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    let mut lines = text.lines().filter(|line| !line.starts_with("notice: ")).peekable();
-    let first = lines.peek().copied().unwrap_or("git fsck failed without a word").to_owned();
-    Err(match lines.count() {
-        0 | 1 => first,
-        lines => format!("{first} (and {} lines more)", lines - 1),
-    })
-}
-
-fn at_hand(store: &Store, id: &Sha256Id) -> Result<Blob, String> {
-    let own = store.peek(id).map_err(|e| Chain(&e).to_string())?;
-    let found = match own {
-        Some(blob) => Some(blob),
-        None => store.find(&(*id).into()).map_err(|e| Chain(&e).to_string())?,
-    };
-    found.ok_or_else(|| format!("sha256:{id} is not there"))
-}
-
-/// Unless a build has replaced it meanwhile.
-fn take_out(store: &Store, path: &Path, record: &Record) -> bool {
-    let is_same = |(other, now): &(PathBuf, Record)| other == path && now.sha256 == record.sha256;
-    records(store).iter().any(is_same) && std::fs::remove_file(path).is_ok()
+    let mut lines = text.lines().filter(|line| !line.starts_with("notice: "));
+    let first = lines.next().unwrap_or("git fsck failed without a word").to_owned();
+    Err(Fsck::Found { first, more: lines.count() })
 }

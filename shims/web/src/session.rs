@@ -55,7 +55,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         return real_tool::pass_through(host);
     }
     let (policy, wrong) = Policy::new(settings, COMPONENT);
-    let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    let messages = Messages::of(settings);
     for line in wrong {
         messages.warn(line);
     }

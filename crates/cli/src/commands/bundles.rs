@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use vcache_git::{Bundle, Packed};
 use vcache_store::Store;
 
 use crate::commands::export::{to_file, to_stdout_alone};
+use crate::commands::flush;
 use crate::context::Context;
 use crate::{output, units};
 
@@ -51,10 +53,9 @@ struct Repository {
 }
 
 fn parse_commit(text: &str) -> Result<String, String> {
-    let is_commit = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
-    match is_commit {
+    match vcache_versions::is_commit(text) {
         true => Ok(text.to_ascii_lowercase()),
-        false => Err("a commit has 40 hexadecimal digits, or 64".to_owned()),
+        false => Err("a commit has 40 hexadecimal digits".to_owned()),
     }
 }
 
@@ -73,15 +74,15 @@ pub(super) fn export(
         );
         return Ok(ExitCode::from(2));
     }
-    context.store()?;
     let context = context.with("SONIC_VERSION_CACHE_METHOD", "cache");
-    let packed = vcache_git::pack(&context.host, &context.settings, url, wanted.commit.as_deref());
+    let store = Arc::new(context.store_or_empty()?);
+    let packed = vcache_git::pack(&context.host, &context.settings, &store, url, wanted.commit.as_deref());
     let packed = packed.map_err(|error| {
-        let of = error.path.as_ref().map(|path| format!(" (submodule `{path}`)")).unwrap_or_default();
+        let of = error.submodule.as_ref().map(|path| format!(" (submodule `{path}`)")).unwrap_or_default();
         anyhow!("{}{of}: {}; to fetch it: vcache prefetch", error.url, error.why)
     })?;
     for error in &packed.left {
-        let path = error.path.as_deref().unwrap_or_default();
+        let path = error.submodule.as_deref().unwrap_or_default();
         output::warn(format_args!("submodule `{path}` is left out: {}", error.why));
     }
     let file = (!to_stdout).then(|| {
@@ -117,7 +118,7 @@ fn rendered(facts: &Exported) -> String {
 /// Takes such an archive in.
 pub(super) fn import(
     context: &Context,
-    store: &Store,
+    store: &Arc<Store>,
     name: &str,
     input: &mut dyn Read,
     dry_run: bool,
@@ -128,6 +129,7 @@ pub(super) fn import(
         .with_context(|| format!("{name}: nothing was imported"))?;
     let repositories =
         taken.into_iter().map(|taken| Repository { bundle: taken.bundle, held: taken.held }).collect();
+    flush::note_waiting(store);
     output::facts(json, &Imported { dry_run, repositories }, |facts| {
         let (held, new): (Vec<_>, Vec<_>) = facts.repositories.iter().partition(|of| of.held);
         let verb = if facts.dry_run { "would come in" } else { "imported" };

@@ -1,6 +1,7 @@
 //! `vcache check`: whether all that version files pin is in the cache, so that a build needs no network for it.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -42,16 +43,16 @@ struct Facts {
 impl Check {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let commits = self.chosen.commits(context)?;
-        context.store()?;
         // A blank is an address of none.
         let context = context.with("SONIC_VERSION_CACHE_METHOD", "cache").with("VCACHE_REMOTE", " ");
+        let store = Arc::new(context.store_or_empty()?);
         let mut facts = Facts { pins: commits.len(), ..Facts::default() };
         let mut progress = Progress::new();
         for (at, commit) in commits.iter().enumerate() {
             progress.show(|| format!("checking: {at} of {} pins", commits.len()));
             let (host, settings) = (&context.host, &context.settings);
             let trouble = |error| Trouble::of(commit, error);
-            match vcache_git::held(host, settings, &commit.url, &commit.id, self.submodules) {
+            match vcache_git::held(host, settings, &store, &commit.url, &commit.id, self.submodules) {
                 Ok(filled) => {
                     facts.held += 1;
                     facts.missing.extend(filled.failed.into_iter().map(trouble));

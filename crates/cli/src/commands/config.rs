@@ -65,7 +65,7 @@ struct Effective {
 }
 
 /// The components whose shims exist.
-const COMPONENTS: [Component; 1] = [Component("web")];
+const COMPONENTS: [Component; 2] = [Component("web"), Component("git")];
 
 impl Config {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {

@@ -57,6 +57,16 @@ pub(crate) fn has_tiers(settings: &Settings) -> bool {
     !settings.get("VCACHE_REMOTE").is_empty()
 }
 
+/// Says that something waits, and what sends it.
+pub(crate) fn note_waiting(store: &Store) {
+    let has_tiers = store.tiers().iter().any(|tier| tier.is_written());
+    let waiting = store.waiting().map_or(0, |waiting| waiting.len());
+    if has_tiers && waiting > 0 {
+        let records = units::count(waiting as u64, "record");
+        output::note(format_args!("waiting for a second tier: {records}; to send them: vcache flush"));
+    }
+}
+
 /// Sends all that waits; trouble is said on stderr.
 ///
 /// # Errors

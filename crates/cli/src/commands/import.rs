@@ -4,6 +4,7 @@
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use vcache_archive::{Options, Report, log};
 use vcache_shim::journal::Event;
 use vcache_store::Store;
 
-use crate::commands::bundles;
+use crate::commands::{bundles, flush};
 use crate::context::Context;
 use crate::progress::Progress;
 use crate::{files, output, units};
@@ -91,7 +92,7 @@ impl Import {
             if self.image.is_some() {
                 bail!("{name}: it has repositories and no calls, so --image says nothing");
             }
-            return bundles::import(context, &store, &name, &mut input, self.dry_run, self.json);
+            return bundles::import(context, &Arc::new(store), &name, &mut input, self.dry_run, self.json);
         }
         let facts = if self.log {
             let report =
@@ -107,6 +108,7 @@ impl Import {
             Facts::of(&report, &[], self.dry_run)
         };
         output::facts(self.json, &facts, render)?;
+        flush::note_waiting(&store);
         Ok(if facts.lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

@@ -1,6 +1,7 @@
 //! `vcache prefetch`: what version files pin into the cache, without a build.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 use vcache_git::{FillError, Filled};
+use vcache_store::Store;
 
+use crate::commands::flush;
 use crate::context::Context;
 use crate::pinned::{Chosen, Commit};
 use crate::progress::Progress;
@@ -83,22 +86,30 @@ impl Prefetch {
         let context = context.with("SONIC_VERSION_CACHE_METHOD", "cache");
         let mut facts = Facts { dry_run: self.dry_run, ..Facts::default() };
         if self.dry_run {
-            context.store()?;
+            let store = Arc::new(context.store_or_empty()?);
             for commit in &commits {
-                let found = vcache_git::held(&context.host, &context.settings, &commit.url, &commit.id, true);
+                let (host, settings) = (&context.host, &context.settings);
+                let found = vcache_git::held(host, settings, &store, &commit.url, &commit.id, true);
                 facts.add(commit, found);
             }
         } else {
-            context.store_to_fill()?;
-            let mut progress = Progress::new();
-            self.fill(&context, &commits, &mut facts, &mut progress);
+            let store = Arc::new(context.store_to_fill()?);
+            self.fill(&context, &store, &commits, &mut facts, &mut Progress::new());
+            flush::note_waiting(&store);
         }
         output::facts(self.json, &facts, render)?;
         Ok(if facts.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// By a few threads, each of which takes the next one that nobody has.
-    fn fill(&self, context: &Context, commits: &[Commit], facts: &mut Facts, progress: &mut Progress) {
+    fn fill(
+        &self,
+        context: &Context,
+        store: &Arc<Store>,
+        commits: &[Commit],
+        facts: &mut Facts,
+        progress: &mut Progress,
+    ) {
         let next = AtomicUsize::new(0);
         let (sender, results) = channel();
         let mut done: Vec<(usize, Result<Filled, FillError>)> = Vec::new();
@@ -109,8 +120,8 @@ impl Prefetch {
                     while let Some((at, commit)) =
                         Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, commits.get(at)?)))
                     {
-                        let filled =
-                            vcache_git::fill(&context.host, &context.settings, &commit.url, Some(&commit.id));
+                        let (host, settings) = (&context.host, &context.settings);
+                        let filled = vcache_git::fill(host, settings, store, &commit.url, Some(&commit.id));
                         if sender.send((at, filled)).is_err() {
                             return;
                         }
@@ -145,7 +156,7 @@ impl Facts {
             url: vcache_store::public_url(&repository.url),
             commit: repository.commit,
             place: commit.place.clone(),
-            submodule: repository.path,
+            submodule: repository.submodule,
             fetched: repository.fetched,
             bytes: repository.bytes,
             size: repository.size,
@@ -163,7 +174,7 @@ impl Trouble {
             url: vcache_store::public_url(&error.url),
             commit: commit.id.clone(),
             place: commit.place.clone(),
-            submodule: error.path,
+            submodule: error.submodule,
             why: error.why,
         }
     }
@@ -210,7 +221,7 @@ mod tests {
         let commit = Commit { url: "https://h/a".into(), id: "ab".into(), place: "v/versions-git:3".into() };
         let error = |path: Option<&str>, is_left| FillError {
             url: "https://h/b".into(),
-            path: path.map(str::to_owned),
+            submodule: path.map(str::to_owned),
             is_left,
             why: "repository not found\n\u{1b}[2J".into(),
         };

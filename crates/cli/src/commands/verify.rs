@@ -41,7 +41,7 @@ struct Facts {
     /// Files in the cache's folders that are not ours; they are left alone and are no fault.
     foreign: Vec<PathBuf>,
     failed: Vec<String>,
-    /// States of repositories that were looked at.
+    /// That were looked at.
     repositories: usize,
     damaged: Vec<Damaged>,
     /// Why repositories were not put together and looked at as a whole.
@@ -97,8 +97,9 @@ impl Verify {
         let mut facts = Facts::of(&report);
         if let Some(store) = &store {
             let mut progress = Progress::new();
-            let mut show =
-                |done, total| progress.show(|| format!("verifying: {done} of {total} repositories"));
+            let mut show = |done, total| {
+                progress.show(|| format!("verifying: {done} of {total} states of repositories"))
+            };
             facts.add(vcache_git::examine(&context.host, store, self.repair, &mut show), self.repair);
         }
         if let Some(store) = store.filter(|_| self.tiers) {
@@ -137,7 +138,7 @@ impl Facts {
     }
 
     fn add(&mut self, examined: Examined, repair: bool) {
-        self.repositories = examined.states;
+        self.repositories = examined.repositories;
         self.unchecked = examined.skipped;
         self.sound &= examined.faults.is_empty();
         for fault in examined.faults {

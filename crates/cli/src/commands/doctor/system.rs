@@ -80,15 +80,26 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     let (mut read, mut pins) = (0, 0);
     let advice = "correct the line, or remove it so that it is recorded anew";
     for folder in folders {
-        let found = files::version_files(folder, "web").unwrap_or_else(|error| {
-            checks.push(unreadable(&error));
-            Vec::new()
+        let found = ["web", "git"].map(|kind| {
+            files::version_files(folder, kind).unwrap_or_else(|error| {
+                checks.push(unreadable(&error));
+                Vec::new()
+            })
         });
-        for file in found {
+        let [web, git] = found;
+        for (file, is_git) in
+            web.into_iter().map(|file| (file, false)).chain(git.into_iter().map(|file| (file, true)))
+        {
             match files::read(&file) {
                 Ok(text) => {
-                    let (good, malformed) = vcache_versions::parse(&text);
-                    (read, pins) = (read + 1, pins + good.len());
+                    let (good, malformed) = if is_git {
+                        let (pins, malformed) = vcache_versions::parse_git(&text);
+                        (pins.len(), malformed)
+                    } else {
+                        let (pins, malformed) = vcache_versions::parse(&text);
+                        (pins.len(), malformed)
+                    };
+                    (read, pins) = (read + 1, pins + good);
                     checks.extend(malformed.into_iter().map(|problem| {
                         let detail = format!("{}:{}: {}", file.display(), problem.line, problem.what);
                         Check::fail("version files", detail, advice)

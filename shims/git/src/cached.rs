@@ -1,29 +1,31 @@
 //! A repository as the cache has it: its pin, its states, its lock.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::cache::{self, Use};
 use vcache_shim::pins::{self, Commit, Found, Pins};
-use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, outbox};
-use vcache_store::{Error as StoreError, Key, KeyLock, Mtime, Record, Store};
+use vcache_shim::{Chain, Host, Messages, Policy, Settings, outbox};
+use vcache_store::{Error as StoreError, Ingested, Key, KeyLock, Kind, Mtime, Record, Sha256Id, Store};
 
 use crate::COMPONENT;
 use crate::address::{key, public};
-use crate::bare::Bare;
-use crate::state::{COMPLETE, Pack, State, is_lane};
+use crate::bare::{Bare, Trouble};
+use crate::state::{Extent, Pack, State};
 
-/// Larger ones are no state: some million refs.
+/// In bytes: what is larger is no state, since some million refs are not.
 const LARGEST_STATE: u64 = 256 << 20;
 
 /// The repository.
-pub(crate) struct Mirror<'a> {
+pub(crate) struct Cached<'a> {
     host: &'a Host,
     settings: &'a Settings,
     pub(crate) policy: Policy,
     pub(crate) messages: Messages,
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
     /// By which the cache knows it.
     pub(crate) key: String,
     found: Found<Commit>,
@@ -37,34 +39,42 @@ pub(crate) struct Seen {
     pub(crate) at: u64,
 }
 
-impl<'a> Mirror<'a> {
+impl<'a> Cached<'a> {
     /// For a call that fetches; pins count for it by the first of these URLs that has any. The cache is opened where it is to be used.
-    pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, pinned_as: &[&str]) -> Mirror<'a> {
+    pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, pinned_as: &[&str]) -> Cached<'a> {
         let (policy, _) = Policy::new(settings, COMPONENT);
         let what_for = if policy.write { Use::ReadWrite } else { Use::ReadOnly };
-        Mirror::new(host, settings, url, policy, pinned_as, what_for)
+        Cached::opened(host, settings, url, policy, pinned_as, what_for)
     }
 
     /// For whoever only wants to know.
-    pub(crate) fn only_looking(host: &'a Host, settings: &'a Settings, url: &str) -> Option<Mirror<'a>> {
+    pub(crate) fn only_looking(host: &'a Host, settings: &'a Settings, url: &str) -> Option<Cached<'a>> {
         let (policy, _) = Policy::new(settings, COMPONENT);
-        policy.active().then(|| Mirror::new(host, settings, url, policy, &[url], Use::ReadOnly))
+        policy.active().then(|| Cached::opened(host, settings, url, policy, &[url], Use::ReadOnly))
     }
 
-    fn new(
+    /// In a store that is open already; without pins.
+    pub(crate) fn of(host: &'a Host, settings: &'a Settings, store: &Arc<Store>, url: &str) -> Cached<'a> {
+        let (policy, _) = Policy::new(settings, COMPONENT);
+        let (messages, store) = (Messages::of(settings), Some(Arc::clone(store)));
+        let (key, found) = (key(url), Found::default());
+        Cached { host, settings, policy, messages, store, key, found, started: now() }
+    }
+
+    fn opened(
         host: &'a Host,
         settings: &'a Settings,
         url: &str,
         policy: Policy,
         pinned_as: &[&str],
         what_for: Use,
-    ) -> Mirror<'a> {
-        let messages = Messages::new(Level::parse(settings.get("VCACHE_LOG")).unwrap_or_default());
+    ) -> Cached<'a> {
+        let messages = Messages::of(settings);
         let store = match cache::open(host, settings, what_for) {
             _ if !(policy.read || policy.write) => None,
             Ok(opened) => {
                 opened.wrong.iter().for_each(|line| messages.warn(line));
-                Some(opened.store)
+                Some(Arc::new(opened.store))
             }
             Err(e) => {
                 messages.warn(format_args!("{}; going on without the cache", Chain(&e)));
@@ -74,7 +84,7 @@ impl<'a> Mirror<'a> {
         let found = pinned_as.iter().map(|url| pins(host, settings, &messages, url));
         let found = found.filter(|_| policy.versioned).find(|found| *found != Found::default());
         let found = found.unwrap_or_default();
-        Mirror { host, settings, policy, messages, store, key: key(url), found, started: now() }
+        Cached { host, settings, policy, messages, store, key: key(url), found, started: now() }
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -86,7 +96,7 @@ impl<'a> Mirror<'a> {
     }
 
     pub(crate) fn store(&self) -> Option<&Store> {
-        self.store.as_ref()
+        self.store.as_deref()
     }
 
     /// What the version file says.
@@ -101,7 +111,7 @@ impl<'a> Mirror<'a> {
 
     /// What would come of a call: `hit`, `refresh` or `miss`.
     pub(crate) fn outlook(&self) -> &'static str {
-        match self.load(COMPLETE) {
+        match self.load(&Extent::Whole) {
             None => "miss",
             Some(_) if self.asks_first(true) => "refresh",
             Some(_) => "hit",
@@ -116,9 +126,21 @@ impl<'a> Mirror<'a> {
     }
 
     /// What is known of it; nothing where that may not be used.
-    pub(crate) fn load(&self, lane: &str) -> Option<Seen> {
-        let store = self.store.as_ref().filter(|_| self.policy.read || self.policy.write)?;
-        let record = self.heard(store, store.lookup(&Key::git(&self.key, lane)))??;
+    pub(crate) fn load(&self, extent: &Extent) -> Option<Seen> {
+        let store = self.store().filter(|_| self.policy.read || self.policy.write)?;
+        let record = self.heard(store, store.lookup(&Key::git(&self.key, &extent.name())))??;
+        self.read(store, &record)
+    }
+
+    /// What lower caches and tiers know of it, for whoever finds that [`Self::load`] does not do.
+    pub(crate) fn load_beyond(&self, extent: &Extent) -> impl Iterator<Item = Seen> {
+        let key = Key::git(&self.key, &extent.name());
+        self.store().into_iter().flat_map(move |store| {
+            store.lookup_beyond(&key).filter_map(move |record| self.read(store, &record))
+        })
+    }
+
+    fn read(&self, store: &Store, record: &Record) -> Option<Seen> {
         let blob = self.heard(store, store.find(&record.sha256.into()))??;
         let mut text = Vec::new();
         if blob.size() > LARGEST_STATE {
@@ -134,18 +156,20 @@ impl<'a> Mirror<'a> {
         Some(Seen { state: State::read(&text)?, at: record.fetched })
     }
 
-    /// The lanes of which there may be a state, that of whole histories first.
-    pub(crate) fn lanes(&self) -> Vec<String> {
-        let records = self.store.iter().flat_map(Store::records).filter_map(|(_, record)| record.ok());
-        let lane = |record: Record| {
-            let (url, part) = Key::git_of(&record.key)?;
-            (url == self.key && part != COMPLETE && is_lane(part)).then(|| part.to_owned())
+    /// The parts of its history of which there is a state. Every record is looked at.
+    pub(crate) fn parts(&self) -> Vec<Extent> {
+        let records = self
+            .store()
+            .into_iter()
+            .flat_map(|store| store.records_of(Kind::Git))
+            .filter_map(|(_, record)| record.ok());
+        let extent = |record: Record| {
+            let (url, name) = Key::git_of(&record.key)?;
+            Extent::of_name(name).filter(|extent| url == self.key && *extent != Extent::Whole)
         };
-        let mut lanes: Vec<String> = records.filter_map(lane).collect();
-        lanes.sort();
-        lanes.insert(0, COMPLETE.to_owned());
-        lanes.dedup();
-        lanes
+        let mut parts: Vec<Extent> = records.filter_map(extent).collect();
+        parts.sort();
+        parts
     }
 
     /// Whether refs were seen since this call began, by whoever had the lock.
@@ -163,7 +187,7 @@ impl<'a> Mirror<'a> {
 
     /// The lock under which the origin is fetched from; none where it can't be had, or another one holds it for too long.
     pub(crate) fn lock(&self) -> Option<KeyLock> {
-        let store = self.store.as_ref()?;
+        let store = self.store()?;
         let waiting = &mut |wait: &vcache_store::LockWait| {
             let (waited, patience) = (wait.waited.as_secs(), wait.patience.as_secs());
             self.messages.warn(format_args!(
@@ -175,10 +199,10 @@ impl<'a> Mirror<'a> {
     }
 
     /// Keeps a state, with the packs that came into `bare`, which are then its own.
-    pub(crate) fn keep(&self, lane: &str, state: &mut State, bare: Option<&Bare>) {
-        let Some(store) = self.store.as_ref().filter(|_| self.policy.write) else { return };
-        if let Err(e) = self.try_to_keep(store, lane, state, bare) {
-            self.messages.warn(format_args!("{e}; {} is not kept", self.key));
+    pub(crate) fn keep(&self, extent: &Extent, state: &mut State, bare: Option<&Bare>) {
+        let Some(store) = self.store().filter(|_| self.policy.write) else { return };
+        if let Err(e) = self.try_to_keep(store, extent, state, bare) {
+            self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), self.key));
         }
         for trouble in store.tier_troubles() {
             self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
@@ -189,12 +213,11 @@ impl<'a> Mirror<'a> {
     fn try_to_keep(
         &self,
         store: &Store,
-        lane: &str,
+        extent: &Extent,
         state: &mut State,
         bare: Option<&Bare>,
-    ) -> Result<(), String> {
-        let said = |e: StoreError| Chain(&e).to_string();
-        let new = bare.map_or(Ok(Vec::new()), Bare::new_packs).map_err(|e| e.to_string())?;
+    ) -> Result<(), Trouble> {
+        let new = bare.map_or(Ok(Vec::new()), |bare| bare.new_packs().map_err(Trouble::at(bare.path())))?;
         for (name, pack, idx) in new {
             let (pack, pack_size) = self.take(store, &format!("pack {name}"), &pack)?;
             let (idx, idx_size) = self.take(store, &format!("idx {name}"), &idx)?;
@@ -203,21 +226,22 @@ impl<'a> Mirror<'a> {
         if let Some(bare) = bare {
             state.shallow = bare.shallow();
         }
-        let text = serde_json::to_vec(state).map_err(|e| e.to_string())?;
-        let mut writer = store.writer(false).map_err(said)?;
-        std::io::Write::write_all(&mut writer, &text)
-            .map_err(|e| format!("{}: {e}", writer.path().display()))?;
-        self.publish(store, lane, writer.seal().map_err(said)?)
+        let mut writer = store.writer(false)?;
+        serde_json::to_vec(state)
+            .map_err(std::io::Error::from)
+            .and_then(|text| writer.write_all(&text))
+            .map_err(Trouble::at(writer.path()))?;
+        self.publish(store, &extent.name(), writer.seal()?)
     }
 
-    fn take(&self, store: &Store, part: &str, path: &Path) -> Result<(vcache_store::Sha256Id, u64), String> {
-        let mut file = File::open(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let ingested = store.ingest(&mut file, false).map_err(|e| Chain(&e).to_string())?;
+    fn take(&self, store: &Store, part: &str, path: &Path) -> Result<(Sha256Id, u64), Trouble> {
+        let mut file = File::open(path).map_err(Trouble::at(path))?;
+        let ingested = store.ingest(&mut file, false)?;
         let (id, size) = (ingested.id, ingested.size);
         self.publish(store, part, ingested).map(|()| (id, size))
     }
 
-    fn publish(&self, store: &Store, part: &str, ingested: vcache_store::Ingested) -> Result<(), String> {
+    fn publish(&self, store: &Store, part: &str, ingested: Ingested) -> Result<(), Trouble> {
         let key = Key::git(&self.key, part);
         let record = Record {
             key: key.text().to_owned(),
@@ -236,8 +260,8 @@ impl<'a> Mirror<'a> {
         {
             let _ = store.quarantine(&there);
         }
-        let published = ingested.publish(&self.key).and_then(|_| store.publish(&key, &record));
-        published.map_err(|e| Chain(&e).to_string())
+        ingested.publish(&self.key)?;
+        Ok(store.publish(&key, &record)?)
     }
 
     /// Writes into `build-versions/versions-git` which commit this build has used.

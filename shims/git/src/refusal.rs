@@ -1,0 +1,45 @@
+//! What the policy or a version file forbids: each with an exit status of its own, and what to do about it.
+
+use vcache_shim::exit;
+use vcache_shim::pins::Commit;
+
+use crate::reason::Reason;
+
+/// Why a call is not carried out. URLs are without what is secret.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// Only the network could have it.
+    #[error("{0}: not in the cache, and VCACHE_OFFLINE allows no network")]
+    OfflineMiss(String),
+    /// The real git would ask the network.
+    #[error("{url}: VCACHE_OFFLINE allows no network, and {reason}")]
+    OfflineLeft { url: String, reason: Reason },
+    /// No line of a version file.
+    #[error("{0}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`")]
+    Unpinned(String),
+    /// Lines that contradict each other.
+    #[error("{url}: pinned to more than one commit ({})", .problems.join("; "))]
+    Contradictory { url: String, problems: Vec<String> },
+    /// Nobody has the commit.
+    #[error(
+        "{url}: pinned to {} ({}), which neither the cache nor the origin has: {why}; correct the line, or remove it",
+        .pin.id, .pin.place
+    )]
+    PinAbsent { url: String, pin: Commit, why: String },
+    /// The object is a tree or a file.
+    #[error("{url}: pinned to {} ({}), which is no commit; correct the line, or remove it", .pin.id, .pin.place)]
+    PinNoCommit { url: String, pin: Commit },
+}
+
+impl Refusal {
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Refusal::OfflineMiss(_) | Refusal::OfflineLeft { .. } => exit::OFFLINE_MISS,
+            Refusal::Unpinned(_) => exit::STRICT_REFUSAL,
+            Refusal::Contradictory { .. } | Refusal::PinAbsent { .. } | Refusal::PinNoCommit { .. } => {
+                exit::PIN_VIOLATED
+            }
+        }
+    }
+}
