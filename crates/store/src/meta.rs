@@ -25,6 +25,9 @@ pub(crate) struct Meta {
     /// The md5 by which it was wanted, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_hash")]
     pub(crate) md5: Option<[u8; 16]>,
+    /// The content that it was derived from, here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) derived_from: Option<Sha256Id>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<String>,
     #[serde(default)]
@@ -34,7 +37,15 @@ pub(crate) struct Meta {
 impl Meta {
     /// What was measured.
     pub(crate) fn new(sha256: Sha256Id, size: u64, blake3: [u8; 32], md5: Option<[u8; 16]>) -> Self {
-        Self { sha256, size: Some(size), blake3: Some(blake3), md5, origin: None, stored: 0 }
+        Self {
+            sha256,
+            size: Some(size),
+            blake3: Some(blake3),
+            md5,
+            derived_from: None,
+            origin: None,
+            stored: 0,
+        }
     }
 }
 
@@ -64,7 +75,8 @@ impl Layer {
         let origin = first.or_else(|| (!origin.is_empty()).then(|| public_url(origin)));
         let stored = old.as_ref().map(|old| old.stored).or(self.stored_at).unwrap_or_else(unix_now);
         let md5 = measured.md5.or(old.as_ref().and_then(|old| old.md5));
-        let new = Meta { origin, stored, md5, ..measured.clone() };
+        let derived_from = old.as_ref().and_then(|old| old.derived_from);
+        let new = Meta { origin, stored, md5, derived_from, ..measured.clone() };
         if old.as_ref() == Some(&new) { Ok(()) } else { self.write_meta(&new) }
     }
 
@@ -111,6 +123,30 @@ pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
 }
 
 impl Store {
+    /// Notes that content was derived from other content by a program that ran here. Only this cache knows: neither archives nor tiers carry
+    /// it, so nobody else can say so.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: it can't be noted.
+    pub fn note_derived(&self, id: &Sha256Id, from: &Sha256Id) -> Result<(), Error> {
+        let known = self.own.meta(id);
+        let nothing = || Meta {
+            sha256: *id,
+            size: None,
+            blake3: None,
+            md5: None,
+            derived_from: None,
+            origin: None,
+            stored: unix_now(),
+        };
+        self.own.write_meta(&Meta { derived_from: Some(*from), ..known.unwrap_or_else(nothing) })
+    }
+
+    /// Whether it was noted that content was derived from this.
+    pub fn is_derived(&self, id: &Sha256Id, from: &Sha256Id) -> bool {
+        self.layers().any(|layer| layer.meta(id).is_some_and(|meta| meta.derived_from == Some(*from)))
+    }
+
     /// The md5 by which a blob was wanted, as far as that is known.
     pub fn md5_of(&self, id: Sha256Id) -> Option<[u8; 16]> {
         self.layers().find_map(|layer| layer.meta(&id)?.md5)

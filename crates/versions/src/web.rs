@@ -86,7 +86,7 @@ pub enum What {
     #[error("the digest is neither an md5 (32 hexadecimal digits) nor `sha256:` and 64 of them")]
     Digest,
     /// What stands behind the last `==` is no commit.
-    #[error("the version is no commit (40 or 64 hexadecimal digits)")]
+    #[error("the version is no commit (40 hexadecimal digits)")]
     Commit,
     /// It is not UTF-8, which no URL in a version file needs to be.
     #[error("not UTF-8")]

@@ -7,7 +7,7 @@ use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::handover::{BESIDE, Handover};
 use vcache_shim::journal::{Journal, Outcome};
 use vcache_shim::real_tool::{self, RealTool};
-use vcache_shim::{Host, Level, Messages, Policy, Settings, settings};
+use vcache_shim::{Host, Messages, Policy, Settings, settings};
 
 use crate::COMPONENT;
 use crate::carry::Carrier;

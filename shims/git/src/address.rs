@@ -69,7 +69,7 @@ pub(crate) fn shared(url: &str) -> Result<(), Code> {
     match Transport::of(url) {
         Transport::Local => Err(Code::Local),
         Transport::Foreign => Err(Code::Foreign),
-        Transport::Http if has_credentials(url) => Err(Code::Credentials),
+        Transport::Http if has_secret(url) => Err(Code::Credentials),
         // A path may begin in the home folder of who is named, or of who asks.
         Transport::Ssh if !is_of_git(url) => Err(Code::User),
         // There a `#` is a part of the path.
@@ -92,10 +92,10 @@ fn is_of_git(url: &str) -> bool {
     url.split_once("://").map_or(url, |(_, rest)| rest).starts_with("git@")
 }
 
-/// Whether an HTTP URL holds a user, who may well be a token.
-fn has_credentials(url: &str) -> bool {
-    let authority = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
-    Transport::of(url) == Transport::Http && authority.flatten().is_some_and(|host| host.contains('@'))
+/// Whether an HTTP URL holds a user, who may well be a token, or a token in its query.
+fn has_secret(url: &str) -> bool {
+    let whole = url.split_once('#').map_or(url, |(before, _)| before);
+    Transport::of(url) == Transport::Http && public_url(whole) != whole
 }
 
 #[cfg(test)]
@@ -140,8 +140,9 @@ mod tests {
         assert_eq!(public("ssh://git@h/a.git"), "ssh://git@h/a.git");
         assert_eq!(public("ssh://u:p@h/a.git"), "ssh://h/a.git");
         assert_eq!(public("https://u:p@h/a.git"), "https://h/a.git");
-        assert!(has_credentials("https://token@h/a") && has_credentials("http://u:p@h"));
-        assert!(!has_credentials("https://h/a@b") && !has_credentials("ssh://git@h/a"));
+        assert!(has_secret("https://token@h/a") && has_secret("http://u:p@h"));
+        assert!(has_secret("https://h/a?private_token=x") && !has_secret("https://h/a?service=x#y"));
+        assert!(!has_secret("https://h/a@b") && !has_secret("ssh://git@h/a"));
     }
 
     #[test]

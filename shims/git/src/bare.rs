@@ -46,6 +46,14 @@ pub(crate) enum Trouble {
     /// The cache can't do it. A blob that is not what it should be has been put aside.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An index is not that of its pack.
+    #[error("the index of the pack {name} is not its own")]
+    Index {
+        /// Of the pack.
+        name: String,
+        /// What git has found.
+        source: GitError,
+    },
     /// A file can't be read or made.
     #[error("{}", .at.display())]
     Io {
@@ -94,26 +102,29 @@ impl Bare {
     }
 
     /// A repository with the objects of a state; without any ref.
-    pub(crate) fn of(store: &Store, state: &State) -> Result<Bare, Trouble> {
-        Bare::with(store, state, &|id| store.find(&(*id).into()))
+    pub(crate) fn of(store: &Store, git: &Git, state: &State) -> Result<Bare, Trouble> {
+        Bare::with(store, git, state, &|id| store.find(&(*id).into()))
     }
 
     /// The same, where nothing is to count as used by being looked at.
-    pub(crate) fn looked_at(store: &Store, state: &State) -> Result<Bare, Trouble> {
-        Bare::with(store, state, &|id| match store.peek(id)? {
+    pub(crate) fn looked_at(store: &Store, git: &Git, state: &State) -> Result<Bare, Trouble> {
+        Bare::with(store, git, state, &|id| match store.peek(id)? {
             Some(blob) => Ok(Some(blob)),
             None => store.find(&(*id).into()),
         })
     }
 
-    fn with(store: &Store, state: &State, find: &Find<'_>) -> Result<Bare, Trouble> {
+    fn with(store: &Store, git: &Git, state: &State, find: &Find<'_>) -> Result<Bare, Trouble> {
         let mut bare = Bare::empty(Some(store))?;
         // All of them are looked at: each that is corrupt goes, so that the next fetch brings it anew.
         let mut failure = None;
         for pack in &state.packs {
             let place = |id, kind| bare.place(store, pack, find(id)?, kind);
             match (place(&pack.pack, "pack"), place(&pack.idx, "idx")) {
-                (Ok(content), Ok(idx)) => bare.packs.push((pack.clone(), content, idx)),
+                (Ok(content), Ok(idx)) => match bare.check_index(store, git, pack) {
+                    Ok(()) => bare.packs.push((pack.clone(), content, idx)),
+                    Err(e) => failure = failure.or(Some(e)),
+                },
                 (Err(e), _) | (_, Err(e)) => failure = failure.or(Some(e)),
             }
         }
@@ -143,6 +154,20 @@ impl Bare {
             }
         }
         Ok(blob)
+    }
+
+    /// Whether an index is that of its pack: git has made it here, or finds it so. Who believes another one's is given other content under
+    /// the names of objects, and no pin would tell.
+    fn check_index(&self, store: &Store, git: &Git, pack: &Pack) -> Result<(), Trouble> {
+        if store.is_derived(&pack.idx, &pack.pack) {
+            return Ok(());
+        }
+        let path = self.pack_path(&pack.name, "pack");
+        git.ask(self, &["index-pack", "--verify", &path.display().to_string()])
+            .map_err(|source| Trouble::Index { name: pack.name.clone(), source })?;
+        // Where it can't be noted it is looked at each time.
+        let _ = store.note_derived(&pack.idx, &pack.pack);
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -279,13 +304,13 @@ fn copy(from: &Path, to: &mut File) -> Result<(), Trouble> {
     io::copy(&mut from_file, to).map(drop).map_err(Trouble::at(from))
 }
 
-/// A file that nobody sees before it is whole; of the mode that git gives its packs.
+/// A file that nobody sees before it is whole; of the mode that git gives its packs, less the umask.
 fn put(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Trouble>) -> Result<(), Trouble> {
     let folder = path.parent().unwrap_or(path);
-    let mut new =
-        tempfile::Builder::new().prefix("tmp_pack_").tempfile_in(folder).map_err(Trouble::at(folder))?;
-    fill(new.as_file_mut())?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
-    new.as_file().set_permissions(mode).map_err(Trouble::at(path))?;
+    let mut new = tempfile::Builder::new();
+    let mut new =
+        new.prefix("tmp_pack_").permissions(mode).tempfile_in(folder).map_err(Trouble::at(folder))?;
+    fill(new.as_file_mut())?;
     new.persist(path).map(drop).map_err(|e| Trouble::at(path)(e.error))
 }

@@ -221,6 +221,8 @@ impl<'a> Cached<'a> {
         for (name, pack, idx) in new {
             let (pack, pack_size) = self.take(store, &format!("pack {name}"), &pack)?;
             let (idx, idx_size) = self.take(store, &format!("idx {name}"), &idx)?;
+            // Git has made it from what came. Where that can't be noted it is looked at when it is used.
+            let _ = store.note_derived(&idx, &pack);
             state.packs.push(Pack { name, pack, pack_size, idx, idx_size });
         }
         if let Some(bare) = bare {

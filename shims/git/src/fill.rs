@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::git::{Git, GitError};
 use crate::reason::Code;
 use crate::run::Told;
-use crate::serve::{Server, Want};
+use crate::serve::{Role, Server, Want};
 use crate::state::{Extent, HEAD, State, is_general, is_peeled};
 use crate::submodules::{Submodule, submodules};
 
@@ -255,7 +255,7 @@ fn wants(state: &State, commit: Option<&str>) -> Vec<Want> {
 /// By fetching what is missing.
 fn bring(cached: Cached<'_>, git: &Git, place: &Place) -> Result<Visited, Cause> {
     let before = cached.load(&Extent::Whole).map_or(0, |seen| seen.state.bytes());
-    let mut server = Server::new(git.clone(), cached, place.url.clone(), Told::default(), false);
+    let mut server = Server::new(git.clone(), cached, place.url.clone(), Told::default(), Role::Submodule);
     let fetched = server.bring(place.commit.as_deref())?;
     let size = server.state.bytes();
     let commit = place.commit.clone().or_else(|| server.state.commit(HEAD).map(str::to_owned));
@@ -288,7 +288,7 @@ pub(crate) fn find(
     });
     for Seen { state, .. } in states {
         let Some(commit) = place.commit.as_deref().or_else(|| state.commit(HEAD)) else { continue };
-        let bare = match Bare::of(store, &state) {
+        let bare = match Bare::of(store, git, &state) {
             Ok(bare) => bare,
             Err(trouble) => {
                 why = trouble.into();

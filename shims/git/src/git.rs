@@ -146,6 +146,15 @@ impl Git {
         self.elsewhere(std::iter::once(dir).chain(args))
     }
 
+    /// Its version: `(2, 47)`; nothing newer than all of them is taken for granted where it can't be told.
+    pub(crate) fn version(&self) -> (u32, u32) {
+        let output = self.elsewhere(["version"]).output();
+        let text =
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let mut numbers = text.split(' ').nth(2).unwrap_or_default().split('.').map_while(|n| n.parse().ok());
+        (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+    }
+
     /// What it prints there.
     ///
     /// # Errors
@@ -199,7 +208,9 @@ impl Git {
     /// The values of these configuration variables, in the order in which git reads them; none where there are none.
     pub(crate) fn config(&self, globals: &[OsString], asked: &str) -> Vec<(String, String)> {
         let words = ["config", "-z", "--get-regexp", asked].map(OsString::from);
-        let output = self.here(globals.iter().chain(&words)).stderr(Stdio::null()).output();
+        let mut command = self.here(globals.iter().chain(&words));
+        // That one is for `git config` alone.
+        let output = command.env_remove("GIT_CONFIG").stderr(Stdio::null()).output();
         output.map(|output| settings(&output.stdout)).unwrap_or_default()
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::bare::Bare;
 use crate::failure::Failure;
 use crate::git::{GitError, fed};
+use crate::reason::Code;
 use crate::serve::{Server, Want};
 use crate::state::{is_general, is_peeled};
 
@@ -13,11 +14,15 @@ impl Server<'_> {
     /// Puts what git wants into its repository. Returns the lines that it is to be told.
     pub(crate) fn give(&mut self, wants: &[Want]) -> Result<String, Failure> {
         if self.left.is_some() {
-            return self.fetch_pack(&self.url, wants);
+            return self.pass_on(wants);
         }
         self.ensure(wants)?;
         self.given = true;
         let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
+        if self.options.reject_shallow && !bare.shallow().is_empty() && !self.options.is_shallow() {
+            let said = "fatal: source repository is shallow, reject to clone.\n".to_owned();
+            return Err(GitError::Failed(said).into());
+        }
         self.show(bare, wants)?;
         let lines = match self.empty_packs(wants, bare) {
             Some(folder) => {
@@ -27,6 +32,19 @@ impl Server<'_> {
             None => self.fetch_pack(&bare.path().display().to_string(), wants)?,
         };
         Ok(lines)
+    }
+
+    /// What is not shared comes as the real git has it.
+    fn pass_on(&self, wants: &[Want]) -> Result<String, Failure> {
+        let path = self.url.strip_prefix("file://").unwrap_or(&self.url);
+        let file = self.cached.host().cwd().join(path);
+        if self.left == Some(Code::Local) && file.is_file() {
+            // No repository, but a bundle of one.
+            let mut command = self.git.here(["bundle".as_ref(), "unbundle".as_ref(), file.as_os_str()]);
+            fed(&mut command, String::new()).map_err(|_| Failure::Silent)?;
+            return Ok(String::new());
+        }
+        self.fetch_pack(&self.url, wants)
     }
 
     /// Puts all that heads and tags lead to into a repository, for whoever reads it there.
@@ -78,9 +96,12 @@ impl Server<'_> {
             // It is our own repository that is read, on nobody's word.
             command.env("GIT_ALLOW_PROTOCOL", "file").env_remove("GIT_PROTOCOL_FROM_USER");
         }
-        let asked = wants
-            .iter()
-            .map(|Want { id, name }| if id == name { format!("{id}\n") } else { format!("{id} {name}\n") });
+        // `HEAD` of a repository of ours is nothing.
+        let asked =
+            wants.iter().map(|Want { id, name }| match name.starts_with("refs/") || self.left.is_some() {
+                true if id != name => format!("{id} {name}\n"),
+                _ => format!("{id}\n"),
+            });
         let text = fed(&mut command, asked.collect()).map_err(|error| match error {
             // Its standard error is git's.
             GitError::Failed(_) => Failure::Silent,

@@ -17,7 +17,7 @@ use crate::git::{Git, GitError};
 use crate::push;
 use crate::reason::Code;
 use crate::run::{AGAIN, CALL, Told};
-use crate::serve::{Server, Want};
+use crate::serve::{Role, Server, Want};
 use crate::state::HEAD;
 
 /// What follows `git-remote-` in its name.
@@ -60,11 +60,10 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         eprintln!("git: 'remote-{VCS}' is not a git command. See 'git --help'.");
         return ExitCode::from(FATAL);
     };
-    // What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER).
-    let is_named = host.env("GIT_PROTOCOL_FROM_USER").is_none_or(|value| value != "0");
+    let role = role(host, &git, &told, &remote, &url);
     let transport = Transport::of(&url);
     if let Some(name) = refused_protocol(host, &url, transport) {
-        if is_named {
+        if role == Role::Named && told.is_free {
             // The real git says so by itself.
             leave_word(&told, AGAIN);
         } else {
@@ -72,19 +71,33 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         }
         return ExitCode::from(FATAL);
     }
-    let typed = told.typed.url_of(&remote).unwrap_or(&url).to_owned();
-    let pinned_as: &[&str] = if is_named { &[&typed, &url] } else { &[] };
+    let typed = told.typed_as(&remote, &url).unwrap_or(&url).to_owned();
+    let pinned_as: &[&str] = if role == Role::Submodule { &[] } else { &[&typed, &url] };
     let cached = Cached::open(host, settings, &url, pinned_as);
-    let mut server = Server::new(git, cached, url.clone(), told, is_named);
+    let mut server = Server::new(git, cached, url.clone(), told, role);
+    server.remote = remote;
     server.left = shared(&url).err();
     match answer(&mut server, transport) {
         Answer::Us => match converse(&mut server) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => fail(&server, &failure),
         },
-        Answer::GitsOwn => become_gits_own(&server, &remote),
+        Answer::GitsOwn => become_gits_own(&server),
         Answer::Fail(failure) => fail(&server, &failure),
     }
+}
+
+/// What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER), and a fetch inside one has no other name than `origin` for it.
+fn role(host: &Host, git: &Git, told: &Told, remote: &str, url: &str) -> Role {
+    if host.env("GIT_PROTOCOL_FROM_USER").is_some_and(|value| value == "0") {
+        return Role::Submodule;
+    }
+    if told.typed_as(remote, url).is_some() {
+        return Role::Named;
+    }
+    let output = git.here(["rev-parse", "--show-superproject-working-tree"]).stderr(Stdio::null()).output();
+    let is_inside = output.is_ok_and(|output| !output.stdout.trim_ascii().is_empty());
+    if is_inside { Role::Submodule } else { Role::Script }
 }
 
 /// Learns what is there, and decides.
@@ -110,7 +123,7 @@ fn answer(server: &mut Server<'_>, transport: Transport) -> Answer {
         Ok(()) => {}
     }
     let is_unborn = !server.view.refs.contains_key(HEAD);
-    if is_unborn && is_free && transport.is_remote() && (is_http || server.is_named) {
+    if is_unborn && is_free && transport.is_remote() && (is_http || server.may_be_done_anew()) {
         server.left = server.left.or(Some(Code::Unborn));
         return if is_http { Answer::GitsOwn } else { Answer::Fail(Failure::Silent) };
     }
@@ -129,7 +142,9 @@ fn converse(server: &mut Server<'_>) -> Result<(), Failure> {
             // Objects are not sent where they can be put in place.
             ("connect", _) => "fallback\n".to_owned(),
             ("list", "") => {
+                server.catch_up()?;
                 server.settle_pin()?;
+                server.spare();
                 listed = true;
                 server.view.listing()
             }
@@ -178,11 +193,11 @@ fn refused_protocol(host: &Host, url: &str, transport: Transport) -> Option<Stri
     (!allowed.split(':').any(|other| other == name)).then(|| name.to_owned())
 }
 
-fn become_gits_own(server: &Server<'_>, remote: &str) -> ExitCode {
+fn become_gits_own(server: &Server<'_>) -> ExitCode {
     server.note(server.left.is_none().then_some(Outcome::Failed));
-    let url = &server.url;
+    let (remote, url) = (&server.remote, &server.url);
     let name = format!("remote-{}", url.split(':').next().unwrap_or_default());
-    let error = server.git.here([name.as_str(), remote, url]).stdin(Stdio::inherit()).exec();
+    let error = server.git.here([&name, remote, url]).stdin(Stdio::inherit()).exec();
     server.cached.messages.error(format_args!("git {name}: {error}"));
     ExitCode::from(exit::CANNOT_EXECUTE)
 }

@@ -39,6 +39,7 @@ mod serve;
 mod state;
 mod submodules;
 mod table;
+mod tracking;
 mod unbundle;
 mod upkeep;
 mod view;

@@ -19,6 +19,8 @@ pub(crate) struct Options {
     follow_tags: bool,
     update_shallow: bool,
     refetch: bool,
+    /// A repository of a part of a history is no origin.
+    pub(crate) reject_shallow: bool,
     from_promisor: bool,
     /// Until 2.29: not to take for granted what the commits that are there lead to.
     no_dependents: bool,
@@ -47,6 +49,7 @@ impl Options {
             "update-shallow" => self.update_shallow = is_on,
             // Sent with other values than `true`; they are switches that are never taken back.
             "refetch" => self.refetch = true,
+            "rejectshallow" => self.reject_shallow = true,
             "from-promisor" => self.from_promisor = true,
             "no-dependents" => self.no_dependents = true,
             "cloning" => self.cloning = is_on,

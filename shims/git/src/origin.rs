@@ -11,6 +11,9 @@ use crate::state::State;
 const ON_THE_WAY: &str =
     r"^(http|credential|url|core\.(sshcommand|gitproxy|askpass)|ssh)\.|^core\.(sshcommand|gitproxy|askpass)$";
 
+/// The first git whose fetch knows `--porcelain`.
+const PORCELAIN: (u32, u32) = (2, 41);
+
 /// What keeps git from rewriting a URL that it has rewritten already (git-config(1), `url.<base>.insteadOf`: the longest match counts).
 pub(crate) fn as_is(url: &str) -> Vec<String> {
     // In a name there is no place for `=`.
@@ -52,7 +55,10 @@ pub(crate) fn fetch(
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
     // Objects come and are checked in a dry run too; only refs are not written, each of which would cost a file. They are ours to write.
-    args.extend(["fetch", "--dry-run", "--quiet", "--force"].map(str::to_owned));
+    args.extend(["fetch", "--dry-run", "--force"].map(str::to_owned));
+    // Without a table of refs on standard error, which only newer ones have for standard output instead.
+    let is_shown = options.shows_progress() && git.version() >= PORCELAIN;
+    args.push(if is_shown { "--porcelain" } else { "--quiet" }.to_owned());
     args.extend(["--no-recurse-submodules", "--update-shallow"].map(str::to_owned));
     // Of a whole history all tags are asked for by name; of a part git follows those that lead into it.
     if is_part {

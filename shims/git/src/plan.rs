@@ -30,6 +30,10 @@ impl Situation {
             if let Some(name) = name.strip_prefix("remote.").and_then(|name| name.strip_suffix(".url")) {
                 remotes.entry(name).or_insert(url.as_str());
             }
+            // A branch may follow a URL, which then is the remote's name.
+            if name.starts_with("branch.") && Transport::of(url).is_remote() {
+                remotes.insert(url, url);
+            }
         }
         remotes
     }
@@ -53,7 +57,7 @@ impl Situation {
 }
 
 /// What of git's configuration is asked for, as `git config --get-regexp` has it.
-pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*(extraheader|cookiefile))$";
+pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|branch\..*\.remote|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*(extraheader|cookiefile))$";
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,7 +141,10 @@ fn of_repository(call: &Remote, situation: &Situation) -> Result<Vec<String>, Re
     let mut why = None;
     for (name, url) in situation.remotes() {
         match must_be_ours(&situation.rewritten(url)) {
-            Ok(()) if !name.contains('=') => config.push(by_helper(name)),
+            Ok(()) if !name.contains('=') => {
+                config.extend((name == url).then(|| format!("remote.{url}.url={url}")));
+                config.push(by_helper(name));
+            }
             Ok(()) => why = why.or(Some(Reason::new(Code::Equals, name))),
             Err(reason) => why = why.or(Some(reason)),
         }
@@ -155,9 +162,13 @@ fn by_helper(remote: &str) -> String {
 /// Why a call that is left to the real git is not to be carried out, where a URL would be asked.
 pub(crate) fn refused(policy: &Policy, reason: &Reason, url: &str, found: &Found<Commit>) -> Option<Refusal> {
     let url = vcache_store::public_url(url);
-    match policy.offline {
-        true => Some(Refusal::OfflineLeft { url, reason: reason.clone() }),
-        false => (policy.strict && found.pin.is_none()).then_some(Refusal::Unpinned(url)),
+    match &found.pin {
+        _ if policy.offline => Some(Refusal::OfflineLeft { url, reason: reason.clone() }),
+        Some(pin) if reason.code == Code::Trouble => {
+            Some(Refusal::PinLeft { url, pin: pin.clone(), reason: reason.clone() })
+        }
+        Some(_) => None,
+        None => policy.strict.then_some(Refusal::Unpinned(url)),
     }
 }
 
@@ -226,6 +237,11 @@ mod tests {
             ("git fetch --all", two, "remote.up.vcs=vcache"),
             ("git fetch", &[("remote.origin.url", "/a")], "git-local"),
             ("git fetch", &[], "git-no-remote"),
+            (
+                "git pull",
+                &[("branch.main.remote", "http://h/a")],
+                "remote.http://h/a.url=http://h/a remote.http://h/a.vcs=vcache",
+            ),
             ("git fetch", &[("remote.origin.vcs", "hg")], "git-foreign-helper"),
             ("git fetch", &[("remote.origin.url", "http://u:p@h/a")], "git-credentials"),
             (

@@ -15,6 +15,7 @@ vcache_shim::codes! {
     RemoteAdd, "git-remote-add", "`git remote add -f` fetches from a remote that is not there yet";
     ServerOption, "git-server-option", "an option by which the server's answer may be another one";
     ShellAlias, "git-shell-alias", "an alias for a shell command";
+    Trouble, "git-trouble", "the remote helper can't be told what it has to know";
     Unborn, "git-unborn", "a repository without commits, or without a `HEAD`: only the origin tells what is checked out";
     UnknownOption, "git-unknown-option", "an option of clone that is not known: what is checked out can't be told";
     User, "git-ssh-user", "ssh as another user than `git`: whose repository it is depends on who asks";

@@ -26,6 +26,9 @@ pub(crate) enum Refusal {
         .pin.id, .pin.place
     )]
     PinAbsent { url: String, pin: Commit, why: String },
+    /// The real git would not hold to it.
+    #[error("{url}: pinned to {} ({}), which can't be held to: {reason}", .pin.id, .pin.place)]
+    PinLeft { url: String, pin: Commit, reason: Reason },
     /// The object is a tree or a file.
     #[error("{url}: pinned to {} ({}), which is no commit; correct the line, or remove it", .pin.id, .pin.place)]
     PinNoCommit { url: String, pin: Commit },
@@ -37,9 +40,10 @@ impl Refusal {
         match self {
             Refusal::OfflineMiss(_) | Refusal::OfflineLeft { .. } => exit::OFFLINE_MISS,
             Refusal::Unpinned(_) => exit::STRICT_REFUSAL,
-            Refusal::Contradictory { .. } | Refusal::PinAbsent { .. } | Refusal::PinNoCommit { .. } => {
-                exit::PIN_VIOLATED
-            }
+            Refusal::Contradictory { .. }
+            | Refusal::PinAbsent { .. }
+            | Refusal::PinLeft { .. }
+            | Refusal::PinNoCommit { .. } => exit::PIN_VIOLATED,
         }
     }
 }

@@ -13,7 +13,7 @@ use vcache_shim::pins::Found;
 use vcache_shim::{Host, Messages, Policy, Settings, cache, real_tool, settings};
 
 use crate::COMPONENT;
-use crate::address::Transport;
+use crate::address::{Transport, key};
 use crate::cached::pins;
 use crate::call::{Call, Command, Remote, parse, split};
 use crate::git::Git;
@@ -33,7 +33,12 @@ const ALIASES: usize = 10;
 pub(crate) struct Told {
     /// A file for the exit status with which the call is to end, or [`AGAIN`]; none where nobody waits.
     pub(crate) status: Option<PathBuf>,
-    pub(crate) typed: Typed,
+    /// The repositories that the user has named.
+    pub(crate) typed: Vec<Typed>,
+    /// It is a clone.
+    pub(crate) is_clone: bool,
+    /// The real git may do it anew: no pin is passed by, and the network is allowed.
+    pub(crate) is_free: bool,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
     /// The refs that are named.
@@ -42,30 +47,24 @@ pub(crate) struct Told {
     pub(crate) follows: bool,
 }
 
-/// URLs before git rewrites them.
+/// A repository that the user has named.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Typed {
-    /// That of a clone, whose remote has whatever name.
-    Clone(String),
-    /// Those of remotes, by name.
-    Remotes(Vec<(String, String)>),
+pub(crate) struct Typed {
+    /// The remote's name; none for that of a clone, which has whatever name.
+    name: Option<String>,
+    /// As it is typed or configured.
+    typed: String,
+    /// As git rewrites it.
+    url: String,
 }
 
-impl Default for Typed {
-    fn default() -> Typed {
-        Typed::Remotes(Vec::new())
-    }
-}
-
-impl Typed {
-    /// That of a remote.
-    pub(crate) fn url_of(&self, remote: &str) -> Option<&str> {
-        match self {
-            Typed::Clone(url) => Some(url),
-            Typed::Remotes(remotes) => {
-                remotes.iter().find(|(name, _)| name == remote).map(|(_, url)| url.as_str())
-            }
-        }
+impl Told {
+    /// The URL that was typed or configured for what git asks for by this name and URL; none where somebody else asks: submodules, hooks.
+    pub(crate) fn typed_as(&self, remote: &str, url: &str) -> Option<&str> {
+        let is_it = |typed: &&Typed| {
+            typed.name.as_ref().is_none_or(|name| name == remote) && key(&typed.url) == key(url)
+        };
+        self.typed.iter().find(is_it).map(|typed| typed.typed.as_str())
     }
 }
 
@@ -95,15 +94,19 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     let (remote, situation, reason) = match resolve(&git, call, words) {
         Ok(Some((remote, expanded))) => {
             let situation = look(host, &git, &expanded[..remote.globals]);
-            match plan(&remote, &situation) {
+            let reason = match plan(&remote, &situation) {
+                Plan::Passthrough(reason) => reason,
                 Plan::Route { config, allowed } => {
-                    return route(host, &git, &remote, &situation, config, allowed).unwrap_or_else(|e| {
-                        messages.warn(format_args!("{e}; going on without the cache"));
-                        real_tool::pass_through(host)
-                    });
+                    let pinned =
+                        |url: &String| policy.versioned && pins(host, settings, &messages, url).pin.is_some();
+                    let is_free = !policy.offline && !asked(&remote, &situation).iter().any(pinned);
+                    match route(host, &git, &remote, &situation, is_free, config, allowed) {
+                        Ok(status) => return status,
+                        Err(e) => Reason::new(Code::Trouble, e.to_string()),
+                    }
                 }
-                Plan::Passthrough(reason) => (remote, situation, reason),
-            }
+            };
+            (remote, situation, reason)
         }
         Ok(None) => return real_tool::pass_through(host),
         Err(Unserved { reason, globals }) => {
@@ -199,20 +202,26 @@ fn route(
     git: &Git,
     remote: &Remote,
     situation: &Situation,
+    is_free: bool,
     config: Vec<String>,
     allowed: Option<String>,
 ) -> std::io::Result<ExitCode> {
     let mut status = NamedTempFile::with_prefix("vcache-git-")?;
+    let is_clone = remote.command == Command::Clone;
+    let named = |name: Option<&str>, typed: &str| Typed {
+        name: name.map(str::to_owned),
+        typed: typed.to_owned(),
+        url: situation.rewritten(typed),
+    };
     let typed = match &remote.url {
-        Some(url) if remote.command == Command::Clone => Typed::Clone(url.clone()),
-        Some(url) => Typed::Remotes(vec![(url.clone(), url.clone())]),
-        None => Typed::Remotes(
-            situation.remotes().into_iter().map(|(name, url)| (name.to_owned(), url.to_owned())).collect(),
-        ),
+        Some(url) => vec![named(if is_clone { None } else { Some(url) }, url)],
+        None => situation.remotes().into_iter().map(|(name, url)| named(Some(name), url)).collect(),
     };
     let told = Told {
         status: Some(status.path().to_owned()),
         typed,
+        is_clone,
+        is_free,
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),
         follows: remote.follows,

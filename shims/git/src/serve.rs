@@ -15,8 +15,9 @@ use crate::options::Options;
 use crate::origin;
 use crate::reason::Code;
 use crate::refusal::Refusal;
-use crate::run::{Told, Typed};
+use crate::run::Told;
 use crate::state::{Extent, Pack, State, is_general};
+use crate::tracking::Tracked;
 use crate::view::{View, view};
 
 /// An object that git wants, and the ref that it knows it by (its own name, where it knows none).
@@ -26,6 +27,17 @@ pub(crate) struct Want {
     pub(crate) name: String,
 }
 
+/// Whose word it is that this repository is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// The user's, who has named it in the call.
+    Named,
+    /// That of a hook, or of a program, inside the call: what the call has named says nothing of it.
+    Script,
+    /// A superproject's, by the commit that it records.
+    Submodule,
+}
+
 /// The repository.
 pub(crate) struct Server<'a> {
     pub(crate) git: Git,
@@ -33,8 +45,9 @@ pub(crate) struct Server<'a> {
     /// As git has it.
     pub(crate) url: String,
     pub(crate) told: Told,
-    /// It is what the user has named, and not a submodule.
-    pub(crate) is_named: bool,
+    /// The name that git has it by.
+    pub(crate) remote: String,
+    pub(crate) role: Role,
     pub(crate) options: Options,
     /// Why it is passed on as the real git has it, and not shared.
     pub(crate) left: Option<Code>,
@@ -42,6 +55,8 @@ pub(crate) struct Server<'a> {
     pub(crate) state: State,
     pub(crate) view: View,
     pub(crate) bare: Option<Bare>,
+    /// What the repository has and the listing has not.
+    pub(crate) ahead: Vec<(String, Tracked)>,
     /// The state is what the cache has, read a moment ago.
     is_read: bool,
     /// The origin was asked for refs.
@@ -54,20 +69,22 @@ pub(crate) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    pub(crate) fn new(git: Git, cached: Cached<'a>, url: String, told: Told, is_named: bool) -> Server<'a> {
+    pub(crate) fn new(git: Git, cached: Cached<'a>, url: String, told: Told, role: Role) -> Server<'a> {
         let journal = Journal::new(&cached.host().with_args(vec!["git".into()]), cached.settings());
         Server {
             git,
             cached,
             url,
             told,
-            is_named,
+            remote: String::new(),
+            role,
             options: Options::default(),
             left: None,
             journal,
             state: State::default(),
             view: View::default(),
             bare: None,
+            ahead: Vec::new(),
             is_read: false,
             asked: false,
             fetched: false,
@@ -94,8 +111,17 @@ impl<'a> Server<'a> {
     /// Whether the real git can do it all in our stead: someone waits who would run it, nothing has come of the call yet, and
     /// no pin would be passed by.
     pub(crate) fn may_be_done_anew(&self) -> bool {
-        let is_free = self.cached.pin().is_none() && !self.cached.policy.offline;
-        self.is_named && is_free && self.told.status.is_some()
+        self.is_named() && self.told.is_free && self.told.status.is_some()
+    }
+
+    /// It is what the user has named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.role == Role::Named
+    }
+
+    /// Whether the origin was asked for refs.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// Whether objects were asked of the origin.
@@ -105,7 +131,7 @@ impl<'a> Server<'a> {
 
     /// The clone that the user has typed.
     pub(crate) fn is_clone(&self) -> bool {
-        self.is_named && matches!(self.told.typed, Typed::Clone(_))
+        self.is_named() && self.told.is_clone
     }
 
     fn refs(&mut self) -> Result<State, Failure> {
@@ -119,11 +145,11 @@ impl<'a> Server<'a> {
             .iter()
             .for_each(|problem| self.cached.messages.warn(format_args!("{problem}; the line is ignored")));
         let policy = &self.cached.policy;
-        let is_unpinned = self.is_named && found.pin.is_none();
+        let is_unpinned = self.role != Role::Submodule && found.pin.is_none();
         if policy.strict && is_unpinned {
             return Err(Refusal::Unpinned(url.clone()).into());
         }
-        let asks_first = self.cached.asks_first(self.is_named || self.told.follows);
+        let asks_first = self.cached.asks_first(self.role != Role::Submodule || self.told.follows);
         match self.cached.load(&Extent::Whole) {
             Some(seen) if !asks_first && (policy.offline || self.knows(&seen.state)) => {
                 if policy.offline && policy.versioned && is_unpinned {
@@ -141,7 +167,7 @@ impl<'a> Server<'a> {
 
     /// Whether a state has all refs that the user has named.
     fn knows(&self, state: &State) -> bool {
-        !self.is_named || self.told.refs.iter().all(|name| state.knows(name))
+        !self.is_named() || self.told.refs.iter().all(|name| state.knows(name))
     }
 
     /// Asks the origin for its refs.
@@ -157,7 +183,8 @@ impl<'a> Server<'a> {
         };
         match (origin::list(&self.git, &self.url), known) {
             (Ok(listed), known) => {
-                let mut state = State { packs: known.map(|state| state.packs).unwrap_or_default(), ..listed };
+                let State { packs, shallow, .. } = known.unwrap_or_default();
+                let mut state = State { packs, shallow, ..listed };
                 if !state.refs.is_empty() {
                     self.cached.keep(&Extent::Whole, &mut state, None);
                 }
@@ -253,7 +280,7 @@ impl<'a> Server<'a> {
         if *extent != Extent::Whole && !wants.iter().all(is_tip) {
             return None;
         }
-        let bare = Bare::of(store, state)
+        let bare = Bare::of(store, &self.git, state)
             .inspect_err(|e| self.cached.messages.warn(format_args!("{}; fetching it again", Chain(e))));
         bare.ok().filter(|bare| self.missing(bare, wants).is_empty())
     }
@@ -269,7 +296,7 @@ impl<'a> Server<'a> {
         self.must_be_shared()?;
         self.fetched = true;
         let known = self.cached.load(extent).map(|seen| seen.state).unwrap_or_default();
-        let of_cache = self.cached.store().map(|store| Bare::of(store, &known));
+        let of_cache = self.cached.store().map(|store| Bare::of(store, &self.git, &known));
         let (bare, packs) = match of_cache {
             Some(Ok(bare)) => (bare, known.packs),
             _ => (Bare::empty(self.cached.store())?, Vec::new()),
@@ -378,12 +405,10 @@ impl<'a> Server<'a> {
             ..self.journal.event(outcome.unwrap_or(done))
         };
         self.journal.write(self.cached.store(), &event);
-        // Hooks of a clone may fetch for other repositories.
-        if let (Typed::Clone(url), Some(commit), None) = (&self.told.typed, self.view.checked_out(), outcome)
-            && self.is_named
-            && self.options.cloning
-        {
-            self.cached.record(url, commit);
+        let is_clone = self.role != Role::Submodule && self.options.cloning;
+        if let (true, Some(commit), None) = (is_clone, self.view.checked_out(), outcome) {
+            let typed = if self.is_named() { self.told.typed_as(&self.remote, &self.url) } else { None };
+            self.cached.record(typed.unwrap_or(&self.url), commit);
         }
     }
 }

@@ -306,7 +306,7 @@ fn examine(git: &Git, bare: &Bare, bundle: &Bundle, path: &Path) -> Result<(), U
 fn is_held(git: &Git, store: &Store, cached: &Cached<'_>, bundle: &Bundle) -> bool {
     let Some(seen) = cached.load(&Extent::Whole) else { return false };
     let ids: HashSet<&str> = bundle.refs.values().map(String::as_str).collect();
-    let whole = Bare::of(store, &seen.state).ok().filter(|_| !seen.state.packs.is_empty());
+    let whole = Bare::of(store, git, &seen.state).ok().filter(|_| !seen.state.packs.is_empty());
     whole.and_then(|whole| whole.present(git, &ids).ok()).is_some_and(|present| present.len() == ids.len())
 }
 
@@ -323,7 +323,7 @@ fn keep(
         return Ok(true);
     }
     let mut state = cached.load(&Extent::Whole).map(|seen| seen.state).unwrap_or_default();
-    if Bare::of(store, &state).is_err() {
+    if Bare::of(store, git, &state).is_err() {
         // What is damaged is of no use to anyone.
         state.packs.clear();
     }

@@ -140,7 +140,7 @@ fn whole(store: &Store, git: &Git, state: &State) -> Result<(), Damage> {
     if state.packs.is_empty() {
         return Ok(());
     }
-    let bare = Bare::looked_at(store, state)?;
+    let bare = Bare::looked_at(store, git, state)?;
     // What was listed need not have been fetched.
     bare.set_present_refs(git, state.refs.clone())?;
     Ok(fsck(git, &bare)?)

@@ -23,7 +23,8 @@ pub(crate) fn view(state: &State, branch: Option<&str>, pin: Option<&str>) -> Vi
     let default = || head.clone().or_else(|| refs.contains_key(HEAD).then(|| HEAD.to_owned()));
     let selected = match branch {
         Some(branch) => state.named(branch),
-        None => default(),
+        // Where the origin has none, a clone ends on no branch, at the pin.
+        None => default().or(pin.map(|_| HEAD.to_owned())),
     };
     let mut instead_of = None;
     if let (Some(name), Some(pin)) = (&selected, pin) {

@@ -11,7 +11,7 @@ use vcache_shim::cache::{Opened, Use};
 use vcache_shim::host::FileId;
 use vcache_shim::journal::{Event, Journal, Outcome};
 use vcache_shim::pins::{self, Found, Pins};
-use vcache_shim::{Chain, Host, Level, Messages, Policy, Settings, cache, real_tool, settings};
+use vcache_shim::{Chain, Host, Messages, Policy, Settings, cache, real_tool, settings};
 use vcache_store::{KeyLock, Store};
 use vcache_versions::WebDigest;
 
