@@ -31,6 +31,11 @@ fn lists_and_archives() {
 }
 
 #[test]
+fn servers_that_are_not_as_most_are() {
+    check(rows::servers::rows());
+}
+
+#[test]
 fn submodules() {
     check(rows::submodule::rows());
 }

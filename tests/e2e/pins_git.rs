@@ -122,6 +122,51 @@ fn a_pinned_clone_is_at_its_commit() {
 }
 
 #[test]
+fn a_pinned_tag_is_the_commit_that_it_leads_to() {
+    let Some(mut world) = World::new("a_pinned_tag_is_the_commit_that_it_leads_to") else { return };
+    let url = world.url("plain.git");
+    for name in ["v1.0", "of-a-tag", "aside"] {
+        let (tag, commit) = (world.origin.object("plain.git", name), world.origin.id("plain.git", name));
+        assert_ne!(tag, commit);
+        for options in [&[][..], &["--depth", "1"], &["-b", name]] {
+            world.origin.resume();
+            world.sandbox.clear();
+            world.sandbox.pin_git(&format!("{url}=={tag}\n"));
+            for state in ["cold", "warm", "stopped"] {
+                if state == "stopped" {
+                    world.origin.stop();
+                }
+                world.clone(options, &url).expect_code(0);
+                assert_eq!(world.ask(&["rev-parse", "HEAD"]), commit, "{name} {options:?} {state}");
+                world.expect_clone(&commit);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pin_that_leads_to_no_commit_is_refused() {
+    let Some(world) = World::new("a_pin_that_leads_to_no_commit_is_refused") else { return };
+    let url = world.url("plain.git");
+    for revision in ["main^{tree}", "main:README"] {
+        let object = world.origin.object("plain.git", revision);
+        for is_warm in [false, true] {
+            world.sandbox.clear();
+            if is_warm {
+                world.clone(&[], &url).expect_code(0);
+            }
+            world.sandbox.pin_git(&format!("# a comment\n{url}=={object}\n"));
+            for options in [&[][..], &["--depth", "1"], &["-b", "v1.0"]] {
+                let done = world.clone(options, &url);
+                done.expect_code(119);
+                assert!(done.stderr_text().contains("versions-git:2"), "{}", done.stderr_text());
+                assert!(!world.sandbox.work().join("a").exists(), "{revision} {options:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pin_counts_for_every_spelling_of_its_url() {
     let Some(world) = World::new("a_pin_counts_for_every_spelling_of_its_url") else { return };
     let pin = world.origin.id("plain.git", "v1.0");
@@ -148,10 +193,8 @@ fn a_pinned_clone_that_the_cache_has_asks_nobody() {
     let url = world.url("plain.git");
     world.clone(&[], &url).expect_code(0);
     world.sandbox.pin_git(&format!("{url}=={}\n", world.origin.id("plain.git", "main~2")));
-    std::thread::sleep(std::time::Duration::from_millis(200));
     world.origin.take_requests();
     world.clone(&[], &url).expect_code(0);
-    std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(world.origin.take_requests(), Vec::<String>::new());
 }
 
@@ -230,6 +273,59 @@ fn a_pinned_commit_that_is_on_no_branch_is_fetched_by_its_name() {
     for options in [&[][..], &["--depth", "1"]] {
         world.clone(options, &url).expect_code(0);
         assert_eq!(place(&world), ("refs/heads/main".to_owned(), pin.clone()), "{options:?}");
+    }
+}
+
+/// A commit that the server gives to nobody by its name comes with the history that leads to it.
+#[test]
+fn a_commit_that_the_server_denies_is_there() {
+    let Some(mut world) = World::new("a_commit_that_the_server_denies_is_there") else { return };
+    let old = world.origin.id("tips.git", "main~2");
+    for version in ["protocol.version=0", "protocol.version=2"] {
+        for url in [world.url("tips.git"), format!("{}/tips.git", world.origin.git())] {
+            for options in [&[][..], &["--depth", "1"]] {
+                world.origin.resume();
+                world.sandbox.clear();
+                world.sandbox.pin_git(&format!("{url}=={old}\n"));
+                for state in ["cold", "warm", "stopped"] {
+                    if state == "stopped" {
+                        world.origin.stop();
+                    }
+                    world.sandbox.clear_work();
+                    let words = [&["-c", version, "clone"], options, &[url.as_str(), "a"]].concat();
+                    world.git(&words).finish().expect_code(0);
+                    let expected = ("refs/heads/main".to_owned(), old.clone());
+                    assert_eq!(place(&world), expected, "{version} {url} {options:?} {state}");
+                    world.expect_clone(&old);
+                }
+            }
+        }
+    }
+}
+
+/// What is not pinned, too: there the real git fails.
+#[test]
+fn the_cache_gives_what_the_server_denies() {
+    let Some(mut world) = World::new("the_cache_gives_what_the_server_denies") else { return };
+    let (tips, above) = (world.url("tips.git"), world.url("above.git"));
+    let old = world.origin.id("tips.git", "main~2");
+    let begin = ["-c", "protocol.version=0"];
+    let fetch = [&begin[..], &["-C", "a", "fetch", "-q", &tips, &old]].concat();
+    let parts = ["clone", "-q", "--recurse-submodules", "--shallow-submodules", &above, "b"];
+    let clone = [&begin[..], &parts].concat();
+    world.real(&["init", "-q", "a"]).finish().expect_code(0);
+    for words in [&fetch, &clone] {
+        let done = world.real(words).finish();
+        assert!(done.stderr_text().contains("Server does not allow request"), "{}", done.stderr_text());
+    }
+    for state in ["cold", "stopped"] {
+        world.sandbox.clear_work();
+        world.real(&["init", "-q", "a"]).finish().expect_code(0);
+        world.git(&fetch).finish().expect_code(0);
+        assert_eq!(world.ask(&["rev-parse", "FETCH_HEAD"]), old, "{state}");
+        world.git(&clone).finish().expect_code(0);
+        assert_eq!(world.ask(&["-C", "../b/old", "rev-parse", "HEAD"]), old, "{state}");
+        world.origin.stop();
     }
 }
 

@@ -37,7 +37,6 @@ fn offline_a_miss_is_118_and_a_hit_is_a_hit() {
     world.clone(&["--recurse-submodules"], &deep).expect_code(0);
     world.clone(&[], &plain).expect_code(0);
     world.sandbox.clear_work();
-    std::thread::sleep(std::time::Duration::from_millis(200));
     world.origin.take_requests();
     offline(&["clone", &plain, "a"]).expect_code(0);
     world.expect_clone(&world.origin.id("plain.git", "main"));
@@ -46,7 +45,6 @@ fn offline_a_miss_is_118_and_a_hit_is_a_hit() {
     offline(&["ls-remote", &plain]).expect_code(0);
     // What is on this machine needs no network.
     offline(&["clone", "-q", "a", "f"]).expect_code(0);
-    std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(world.origin.take_requests(), Vec::<String>::new());
 }
 

@@ -28,13 +28,14 @@ struct Effect {
     finished: Finished,
     state: State,
     packs: Vec<String>,
+    /// What the origin was asked, in rows that only it can answer.
+    requests: Vec<String>,
 }
 
 struct Bench {
     sandbox: Sandbox,
     origin: GitOrigin,
     can_cut: bool,
-    turn: bool,
     only_leg: String,
 }
 
@@ -48,8 +49,7 @@ pub fn check(rows: Vec<Row>) {
     }
     let only_leg = std::env::var("VCACHE_TEST_LEG").unwrap_or_default();
     let can_cut = !missing("the legs without a network", &[Need::NetworkNamespace]);
-    let mut bench =
-        Bench { sandbox: Sandbox::new(), origin: GitOrigin::start(), can_cut, turn: false, only_leg };
+    let mut bench = Bench { sandbox: Sandbox::new(), origin: GitOrigin::start(), can_cut, only_leg };
     let mut failures = Vec::new();
     let only = std::env::var("VCACHE_TEST_ROW").unwrap_or_default();
     let count = rows.len();
@@ -93,10 +93,7 @@ impl Bench {
                 ("warm, network cut", Runner::Cut, false, Some(none)),
             ],
         };
-        // Without its origin, or without a network: by turns, since that shows the same of the shim.
-        self.turn = !self.turn;
-        let left_out = if self.turn && self.can_cut { "warm, origin stopped" } else { "warm, network cut" };
-        for (name, runner, up, packs) in legs.iter().filter(|leg| leg.0 != left_out) {
+        for (name, runner, up, packs) in legs {
             if *runner == Runner::Cut && !self.can_cut || !self.only_leg.is_empty() && self.only_leg != *name
             {
                 continue;
@@ -133,13 +130,17 @@ impl Bench {
         self.sandbox.clear_work();
         for line in &row.before {
             for words in self.commands(line) {
-                fixed(self.sandbox.real(words), row).finish().expect_code(0);
+                self.fixed(self.sandbox.real(words), row).finish().expect_code(0);
             }
         }
         if !up {
             self.origin.stop();
         }
         self.origin.take_packs();
+        let is_live = row.expect == Expect::Live;
+        if is_live {
+            self.origin.take_requests();
+        }
         let since = SystemTime::now();
         let mut finished: Option<Finished> = None;
         for words in self.commands(row.line) {
@@ -151,7 +152,7 @@ impl Bench {
                     self.sandbox.shim(words).env_remove("SONIC_VERSION_CONTROL_COMPONENTS").cut_network()
                 }
             };
-            let step = fixed(run, row).finish();
+            let step = self.fixed(run, row).finish();
             let all = match finished.take() {
                 None => step,
                 Some(mut all) => {
@@ -168,8 +169,20 @@ impl Bench {
         }
         let finished = finished.expect("a row has a command");
         let packs = self.origin.take_packs();
+        let requests = if is_live { self.origin.take_requests() } else { Vec::new() };
         let state = State::read(&self.sandbox, since, &row.ignored);
-        Effect { finished, state, packs }
+        Effect { finished, state, packs, requests }
+    }
+
+    /// Fixes what would differ from run to run, and keeps the machine's configuration away.
+    fn fixed(&self, run: Run, row: &Row) -> Run {
+        let who = ["AUTHOR", "COMMITTER"].iter().fold(run, |run, role| {
+            run.env(&format!("GIT_{role}_NAME"), "Test")
+                .env(&format!("GIT_{role}_EMAIL"), "test@example.com")
+                .env(&format!("GIT_{role}_DATE"), "1580000000 +0000")
+        });
+        let run = who.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
+        row.env.iter().fold(run, |run, (name, value)| run.env(name, self.filled_in(value)))
     }
 
     fn commands(&self, line: &str) -> Vec<Vec<String>> {
@@ -184,6 +197,7 @@ impl Bench {
             .replace("{h}", &http)
             .replace("{H}", http.trim_start_matches("http://"))
             .replace("{g}", &self.origin.git())
+            .replace("{s}", self.origin.ssh().to_str().expect("temporary paths are text"))
             .replace("{r}", self.origin.root().to_str().expect("temporary paths are text"))
             .replace("{w}", work.to_str().expect("temporary paths are text"));
         while let Some(begin) = text.find("{id:") {
@@ -194,17 +208,6 @@ impl Bench {
         }
         text
     }
-}
-
-/// Fixes what would differ from run to run, and keeps the machine's configuration away.
-fn fixed(run: Run, row: &Row) -> Run {
-    let who = ["AUTHOR", "COMMITTER"].iter().fold(run, |run, role| {
-        run.env(&format!("GIT_{role}_NAME"), "Test")
-            .env(&format!("GIT_{role}_EMAIL"), "test@example.com")
-            .env(&format!("GIT_{role}_DATE"), "1580000000 +0000")
-    });
-    let run = who.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");
-    row.env.iter().fold(run, |run, (name, value)| run.env(name, value))
 }
 
 fn differences(row: &Row, real: &Effect, shim: &Effect, packs: Option<&[String]>) -> Vec<String> {
@@ -236,6 +239,8 @@ fn differences(row: &Row, real: &Effect, shim: &Effect, packs: Option<&[String]>
         let own = format!("{} (its own: {})", packs.join(" "), real.packs.join(" "));
         differ("packs made at the origin", &own, &shim.packs.join(" "));
     }
+    let asked = |effect: &Effect| if effect.requests.is_empty() { "nothing" } else { "something" };
+    differ("what the origin was asked", asked(real), asked(shim));
     if real.finished.code != shim.finished.code {
         // Whatever else differs follows from that.
         return found;

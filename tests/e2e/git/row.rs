@@ -1,7 +1,7 @@
 //! A row: one command line of git, or several with `&&` between them, and what is expected of the shim.
 //!
-//! In words `{h}` and `{g}` stand for the origin over HTTP and over the git protocol, `{H}` for its `HOST:PORT` over HTTP, `{r}` for
-//! the folder of its repositories, `{w}` for the working folder, and `{id:REPOSITORY:REVISION}` for a commit.
+//! In words and variables `{h}` and `{g}` stand for the origin over HTTP and over the git protocol, `{H}` for its `HOST:PORT` over HTTP,
+//! `{s}` for its ssh, `{r}` for the folder of its repositories, `{w}` for the working folder, and `{id:REPOSITORY:REVISION}` for a commit.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Expect {
     /// Answered from the cache once it is warm: the same with the origin stopped and with the network cut.
     Cached,
-    /// Asks the origin each time, as the real git does: what is not there cannot be kept.
+    /// Asks the origin each time that the real git does: what is not there cannot be kept.
     Live,
     /// Left to the real git, with one of these counted reasons (`a|b`).
     Passed(&'static str),
@@ -99,6 +99,11 @@ impl Row {
     pub fn env(mut self, name: &'static str, value: &'static str) -> Row {
         self.env.push((name, value));
         self
+    }
+
+    /// With an ssh that finds the origin at every host.
+    pub fn ssh(self) -> Row {
+        self.env("GIT_SSH", "{s}").env("GIT_SSH_VARIANT", "simple")
     }
 
     /// The packs that the origin makes at most for a cold cache, where they are others than one for each repository that the real

@@ -1,4 +1,4 @@
-//! ls-remote; and archive --remote, which asks a service of the server that only the server has.
+//! ls-remote; and archive --remote, where the cache serves what a server would (`git upload-archive`), from all that it has of the repository.
 
 use vcache_tests::git::{Row, cached, live, local, passed};
 
@@ -46,11 +46,24 @@ fn within() -> Vec<Row> {
     ]
 }
 
+/// The server makes no pack for an archive, the cache has one made once.
+fn archive(line: &'static str) -> Row {
+    cached(line).packs(&["plain.git"])
+}
+
 fn archives() -> Vec<Row> {
     vec![
-        live("git archive --remote={g}/plain.git v1.0"),
-        live("git archive --remote={g}/plain.git --format=zip -o x.zip main"),
-        live("git archive --remote {g}/plain.git --prefix=p/ --format=tar v1.0 dir"),
+        archive("git archive --remote={g}/plain.git v1.0"),
+        archive("git archive --remote={g}/plain.git --format=zip -o x.zip main"),
+        archive("git archive -o x.tar --remote={g}/plain.git release-1.0"),
+        archive("git archive --remote={g}/plain.git --output=x.tgz main"),
+        archive("git archive --remote {g}/plain.git --prefix=p/ --format=tar v1.0 dir"),
+        archive("git archive --remote={g}/big.git -o x.tar main").packs(&["big.git"]),
+        archive("git archive --remote={g}/plain.git v1.0 && git clone {g}/plain.git a"),
+        archive("git -C a archive --remote=origin HEAD").before("git clone -q --depth 1 {g}/plain.git a"),
+        passed("git-server-option", "git archive --remote={g}/plain.git --exec=git-upload-archive v1.0"),
+        // Here one hears the server's own words, too.
+        live("git archive --remote={g}/plain.git nothing").any_words(),
         local("git -C a archive HEAD").before(WHOLE),
     ]
 }

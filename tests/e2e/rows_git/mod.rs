@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 pub(crate) mod left_alone;
 pub(crate) mod look;
 pub(crate) mod pull;
+pub(crate) mod servers;
 pub(crate) mod submodule;
 pub(crate) mod trouble;
 
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Row> {
         left_alone::rows(),
         look::rows(),
         pull::rows(),
+        servers::rows(),
         submodule::rows(),
         trouble::rows(),
     ]

@@ -1,7 +1,7 @@
 //! `vcache export --git` and the import of what it writes, honest and hostile.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -208,86 +208,137 @@ fn what_is_not_there_is_not_exported() {
     assert!(!sandbox.path("work/x").exists());
 }
 
-#[test]
-fn hostile_archives_are_refused_and_change_nothing() {
-    let Some((sandbox, _origin, file)) = exported("hostile archives", "moved.git") else { return };
-    let good = Parts::of(&file);
-    let bytes = fs::read(&file).unwrap();
-    other(&sandbox, &["import", "none"]);
-    fs::create_dir(sandbox.path("work/other")).unwrap();
-    // A cache with something in it.
-    let copied =
-        Command::new("cp").args(["-a", "cache/.", "work/other"]).current_dir(sandbox.path("")).status();
-    assert!(copied.unwrap().success());
-    let before = files(&sandbox.path("work/other"));
-    let refused = |what: &str, bytes: &[u8], says: &str| {
-        fs::write(sandbox.path("work/bad"), bytes).unwrap();
-        let done = other(&sandbox, &["import", "bad"]).expect(1);
+/// An archive, to be changed for the worse, and a cache that holds what is in it.
+struct Hostile {
+    sandbox: Sandbox,
+    /// As it was exported.
+    bytes: Vec<u8>,
+    good: Parts,
+    /// The files of the cache, which are to stay as they are.
+    before: Vec<String>,
+}
+
+impl Hostile {
+    fn new(test: &str) -> Option<Hostile> {
+        let (sandbox, _origin, file) = exported(test, "moved.git")?;
+        fs::create_dir(sandbox.path("work/other")).unwrap();
+        let copy = ["-a", "cache/.", "work/other"];
+        assert!(Command::new("cp").args(copy).current_dir(sandbox.path("")).status().unwrap().success());
+        let before = files(&sandbox.path("work/other"));
+        Some(Hostile { bytes: fs::read(&file).unwrap(), good: Parts::of(&file), before, sandbox })
+    }
+
+    fn import(&self, bytes: &[u8]) -> Done {
+        fs::write(self.sandbox.path("work/bad"), bytes).unwrap();
+        other(&self.sandbox, &["import", "bad"])
+    }
+
+    /// Asserts that an archive is refused for this reason, and changes nothing anywhere.
+    #[track_caller]
+    fn refused(&self, what: &str, bytes: &[u8], says: &str) {
+        let done = self.import(bytes).expect(1);
         assert!(done.stderr.contains(says) && !done.stderr.contains('\u{1b}'), "{what}: {}", done.stderr);
-        assert_eq!(files(&sandbox.path("work/other")), before, "{what}");
-        let outside = ["bad", "lock", "other", "out"].map(|name| sandbox.path("work").join(name));
-        let names: Vec<_> = fs::read_dir(sandbox.path("work")).unwrap().map(|e| e.unwrap().path()).collect();
-        assert!(names.iter().all(|name| outside.contains(name)), "{what}: {names:?}");
-    };
-    let bundle =
-        |change: &dyn Fn(&mut Value)| good.with(|manifest| change(&mut manifest["repositories"][0])).bytes();
+        let work = self.sandbox.path("work");
+        assert_eq!(files(&work.join("other")), self.before, "{what}");
+        let names: Vec<_> = fs::read_dir(&work).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let known = ["bad", "lock", "other", "out"].map(|name| work.join(name));
+        assert!(names.iter().all(|name| known.contains(name)), "{what}: {names:?}");
+    }
+
+    /// The archive with another word about its repository.
+    fn repository(&self, change: impl FnOnce(&mut Value)) -> Vec<u8> {
+        self.good.with(|manifest| change(&mut manifest["repositories"][0])).bytes()
+    }
+
+    /// The archive with other members.
+    fn members(&self, change: impl FnOnce(&mut Vec<Member>)) -> Vec<u8> {
+        let mut bad = self.good.clone();
+        change(&mut bad.0);
+        bad.bytes()
+    }
+}
+
+#[test]
+fn hostile_manifests_are_refused() {
+    let Some(hostile) = Hostile::new("hostile manifests") else { return };
     for name in ["../x.bundle", "/tmp/x.bundle", "a/../x.bundle", ".x.bundle", "x", "\u{1b}[2J.bundle"] {
-        let mut bad = good.with(|manifest| manifest["repositories"][0]["file"] = name.into());
+        let mut bad = hostile.good.with(|manifest| manifest["repositories"][0]["file"] = name.into());
         bad.0[1].0 = name.to_owned();
-        refused(name, &bad.bytes(), "is no name of a bundle");
+        hostile.refused(name, &bad.bytes(), "is no name of a bundle");
     }
+    let of = |change: &dyn Fn(&mut Value)| hostile.repository(change);
     for url in ["http://h/a\n", "http://h/\u{1b}[2J", "-u", "/srv/a", "file:///srv/a", "ext::sh -c id", ""] {
-        refused(url, &bundle(&|of| of["url"] = url.into()), "is no URL that a repository is fetched from");
+        let bad = of(&|of| of["url"] = url.into());
+        hostile.refused(url, &bad, "is no URL that a repository is fetched from");
     }
-    refused("secret", &bundle(&|of| of["url"] = "http://u:p@h/a".into()), "holds a secret");
+    hostile.refused("secret", &of(&|of| of["url"] = "http://u:p@h/a".into()), "holds a secret");
     for (name, id) in [("refs/heads/a\nb", "0"), ("../a", "0"), ("refs/heads/a", "../../etc")] {
-        refused(name, &bundle(&|of| of["refs"][name] = id.into()), "the refs of ");
+        hostile.refused(name, &of(&|of| of["refs"][name] = id.into()), "the refs of ");
     }
     let none = "0123456789abcdef0123456789abcdef01234567";
-    refused("no commit", &bundle(&|of| of["commit"] = none.into()), "do not lead to its commit");
-    refused(
-        "foreign ref",
-        &bundle(&|of| of["refs"]["refs/heads/x"] = none.into()),
-        "not all that the manifest",
-    );
-    let lie = &|of: &mut Value| of["refs"]["refs/tags/v1^{}"] = of["commit"].clone();
-    refused("a lie", &bundle(lie), "stands for something else");
-    refused("size", &bundle(&|of| of["size"] = 1_u64.into()), "of 1 bytes should be");
-    refused("digest", &bundle(&|of| of["sha256"] = "0".repeat(64).into()), "its digest is another one");
-    refused("format", &good.with(|of| of["vcache_git"] = 2.into()).bytes(), "format 2");
-    refused("empty", &good.with(|of| of["repositories"] = Value::Array(vec![])).bytes(), "0 repositories");
+    let no_commit = of(&|of| of["commit"] = none.into());
+    hostile.refused("no commit", &no_commit, "do not lead to its commit");
+    let foreign = of(&|of| of["refs"]["refs/heads/x"] = none.into());
+    hostile.refused("foreign ref", &foreign, "not all that the manifest");
+    let lie = of(&|of| of["refs"]["refs/tags/v1^{}"] = of["commit"].clone());
+    hostile.refused("a lie", &lie, "stands for something else");
+    hostile.refused("size", &of(&|of| of["size"] = 1_u64.into()), "of 1 bytes should be");
+    let digest = of(&|of| of["sha256"] = "0".repeat(64).into());
+    hostile.refused("digest", &digest, "its digest is another one");
+    let good = &hostile.good;
+    hostile.refused("format", &good.with(|of| of["vcache_git"] = 2.into()).bytes(), "format 2");
+    let empty = good.with(|of| of["repositories"] = Value::Array(vec![]));
+    hostile.refused("empty", &empty.bytes(), "0 repositories");
     let twice = good.with(|of| {
         let first = of["repositories"][0].clone();
         of["repositories"].as_array_mut().unwrap().push(first);
     });
-    refused("twice", &twice.bytes(), "is there twice");
-    let parts = |change: &dyn Fn(&mut Vec<Member>)| {
-        let mut bad = good.clone();
-        change(&mut bad.0);
-        bad.bytes()
-    };
+    hostile.refused("twice", &twice.bytes(), "is there twice");
+}
+
+#[test]
+fn hostile_members_are_refused() {
+    let Some(hostile) = Hostile::new("hostile members") else { return };
+    let of = |change: &dyn Fn(&mut Vec<Member>)| hostile.members(change);
     for kind in [EntryType::Symlink, EntryType::Link, EntryType::Directory, EntryType::Fifo] {
-        refused("kind", &parts(&|of| of[1].1 = kind), "no plain file");
-        refused("kind", &parts(&|of| of[0].1 = kind), "no plain file");
+        for at in [0, 1] {
+            let bad = of(&|of| of[at].1 = kind);
+            hostile.refused(&format!("{kind:?} {at}"), &bad, "no plain file");
+        }
     }
-    refused("no manifest", &parts(&|of| drop(of.remove(0))), "should be");
-    refused("bad manifest", &parts(&|of| of[0].2 = b"{}".to_vec()), "not what one should be");
-    refused("one less", &parts(&|of| drop(of.pop())), "it ends where");
-    refused("one more", &parts(&|of| of.push(of[1].clone())), "follows its last bundle");
-    for (at, says) in [(bytes.len() / 2, "can't be read"), (bytes.len() - 4, "can't be read"), (20, "")] {
-        refused("cut off", &bytes[..at], says);
+    hostile.refused("no manifest", &of(&|of| drop(of.remove(0))), "should be");
+    hostile.refused("bad manifest", &of(&|of| of[0].2 = b"{}".to_vec()), "not what one should be");
+    hostile.refused("one less", &of(&|of| drop(of.pop())), "it ends where");
+    hostile.refused("one more", &of(&|of| of.push(of[1].clone())), "follows its last bundle");
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let Some(hostile) = Hostile::new("hostile files") else { return };
+    let bytes = &hostile.bytes;
+    for at in [20, bytes.len() / 2, bytes.len() - 4] {
+        hostile.refused("cut off", &bytes[..at], "can't be read");
     }
-    refused("something behind", &[&bytes[..], b"x"].concat(), "something follows its end");
+    hostile.refused("something behind", &[&bytes[..], b"x"].concat(), "something follows its end");
+    // The good one is taken, so that nothing else was the matter.
+    let done = hostile.import(bytes).expect(0);
+    assert!(done.stdout.starts_with("0 repositories"), "it is held: {}", done.stdout);
+}
+
+#[test]
+fn hostile_bundles_are_refused() {
+    let Some(hostile) = Hostile::new("hostile bundles") else { return };
+    let good = &hostile.good;
     let mut bomb = b"# v2 git bundle\n".to_vec();
     bomb.resize(24 << 20, 0);
-    refused("a bomb", &good.with_bundle(bomb).bytes(), "far more than bundles do");
-    refused("no bundle", &good.with_bundle(b"#!/bin/sh\n".to_vec()).bytes(), "is no bundle");
+    hostile.refused("a bomb", &good.with_bundle(bomb).bytes(), "far more than bundles do");
+    hostile.refused("no bundle", &good.with_bundle(b"#!/bin/sh\n".to_vec()).bytes(), "is no bundle");
     let mut odd = good.0[1].2.clone();
     let middle = odd.len() - 40;
     odd[middle] ^= 1;
-    refused("a pack that is none", &good.with_bundle(odd).bytes(), ".bundle: ");
+    hostile.refused("a pack that is none", &good.with_bundle(odd).bytes(), ".bundle: ");
     // Git's own, and not of everything.
-    let dir = sandbox.path("home/r");
+    let dir = hostile.sandbox.path("home/r");
     fs::create_dir(&dir).unwrap();
     git(&dir, &["init", "-q", "-b", "main"]);
     for message in ["one", "two"] {
@@ -300,8 +351,5 @@ fn hostile_archives_are_refused_and_change_nothing() {
         of["commit"] = tip.clone().into();
         of["refs"] = serde_json::json!({ "refs/heads/main": tip });
     });
-    refused("prerequisites", &part.bytes(), "git bundle verify, in an empty repository: ");
-    fs::File::create(sandbox.path("work/bad")).unwrap().write_all(&bytes).unwrap();
-    let done = other(&sandbox, &["import", "bad"]).expect(0);
-    assert!(done.stdout.starts_with("0 repositories"), "it is held: {}", done.stdout);
+    hostile.refused("prerequisites", &part.bytes(), "git bundle verify, in an empty repository: ");
 }

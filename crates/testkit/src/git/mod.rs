@@ -6,8 +6,9 @@
 //! deletes the repositories.
 //!
 //! Both servers run `upload-pack` with a hook that writes a line for each pack that is made, so that "fetched once" can be asserted
-//! whatever the transport, and however many requests the protocol takes for it. Over HTTP each repository has three
-//! addresses: `/NAME`, `/private/NAME` (only for `user:pw`) and `/redirect/NAME` (a redirect to the first).
+//! whatever the transport, and however many requests the protocol takes for it. Over HTTP each repository has four
+//! addresses: `/NAME`, `/private/NAME` (only for `user:pw`), `/redirect/NAME` (a redirect to the first) and `/dumb/NAME` (plain files, of
+//! which git takes what it needs; no pack is made). [`GitOrigin::ssh`] reaches them as any host would that ssh is asked for.
 
 mod command;
 mod repos;
@@ -15,6 +16,7 @@ mod server;
 mod stream;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -63,6 +65,11 @@ impl GitOrigin {
         format!("git://127.0.0.1:{}", self.git_port)
     }
 
+    /// A program for `GIT_SSH`, which takes any host for this one; it fails while nothing is served. Paths begin at [`GitOrigin::root`].
+    pub fn ssh(&self) -> PathBuf {
+        self.dir.path().join("ssh")
+    }
+
     /// The folder of the repositories, for local paths and `file:` URLs.
     pub fn root(&self) -> PathBuf {
         self.dir.path().join("repos")
@@ -91,9 +98,10 @@ impl GitOrigin {
         names
     }
 
-    /// The requests since the last call: of HTTP `METHOD URI STATUS BYTES`, of the daemon `git SERVICE REPOSITORY`. A server
-    /// writes its line after it has answered, maybe after the client has ended.
+    /// The requests since the last call: of HTTP `METHOD URI STATUS BYTES`, of the daemon `git SERVICE REPOSITORY`.
     pub fn take_requests(&self) -> Vec<String> {
+        // A server writes its line after it has answered, maybe after the client has ended.
+        std::thread::sleep(Duration::from_millis(200));
         let daemon = self.take("daemon.log");
         let daemon = daemon.lines().filter_map(|line| {
             let (service, repository) = line.split_once("Request ")?.1.split_once(" for ")?;
@@ -102,24 +110,14 @@ impl GitOrigin {
         self.take("access.log").lines().map(str::to_owned).chain(daemon).collect()
     }
 
-    /// The sum of bytes that were sent over HTTP by `requests` of [`GitOrigin::take_requests`].
-    pub fn bytes(requests: &[String]) -> u64 {
-        let sent = |line: &String| {
-            line.strip_prefix("git ").is_none().then(|| line.rsplit(' ').next()?.parse::<u64>().ok())?
-        };
-        requests.iter().filter_map(sent).sum()
-    }
-
-    /// How many of `requests` posted to the `upload-pack` of this repository, or opened a connection to it.
-    pub fn posts(requests: &[String], repository: &str) -> usize {
-        let http = format!("/{}/git-upload-pack ", repository.replace(' ', "%20"));
-        let daemon = format!("git upload-pack /{repository}");
-        requests.iter().filter(|line| line.contains(&http) || **line == daemon).count()
-    }
-
     /// The commit that a revision names in a repository (`plain.git`, `main~2`); `refs/hidden/lost` of `sub.git` is on no branch.
     pub fn id(&self, repository: &str, revision: &str) -> String {
         Git::here(&self.root().join(repository)).id(revision)
+    }
+
+    /// The object that a revision names, whatever it is: the tag, where [`GitOrigin::id`] is the commit that it leads to.
+    pub fn object(&self, repository: &str, revision: &str) -> String {
+        Git::here(&self.root().join(repository)).run(&["rev-parse", "--verify", revision])
     }
 
     /// Adds a commit with a file `state` to a branch; its identifier.
@@ -187,14 +185,25 @@ mod tests {
             assert_eq!(clone(url), 0);
             assert_eq!(origin.take_packs(), ["plain.git"]);
         }
-        // Lines of requests come when a server has got round to it.
-        std::thread::sleep(std::time::Duration::from_millis(200));
         let requests = origin.take_requests();
-        assert!(GitOrigin::posts(&requests, "plain.git") >= 2, "{requests:?}");
-        assert_eq!(GitOrigin::posts(&requests, "sub.git"), 0, "{requests:?}");
-        assert!(GitOrigin::bytes(&requests) > 1000, "{requests:?}");
+        for begin in
+            ["GET /plain.git/info/refs?service=git-upload-pack 200 ", "POST /plain.git/git-upload-pack 200 "]
+        {
+            assert!(requests.iter().any(|line| line.starts_with(begin)), "{begin}: {requests:?}");
+        }
+        assert!(requests.contains(&"git upload-pack /plain.git".to_owned()), "{requests:?}");
+        assert_eq!(origin.take_requests(), Vec::<String>::new());
+        let ssh = |origin: &GitOrigin| {
+            sandbox.clear_work();
+            let run = sandbox.real(["git", "clone", "-q", "git@h.example:plain.git", "a"]);
+            run.env("GIT_SSH", origin.ssh()).finish().code
+        };
+        assert_eq!(ssh(&origin), 0);
+        assert_eq!(clone(&format!("{}/dumb/plain.git", origin.http())), 0);
+        assert_eq!(origin.take_packs(), ["plain.git"]);
         origin.stop();
         assert!(urls.iter().all(|url| clone(url) != 0));
+        assert_ne!(ssh(&origin), 0);
         origin.resume();
         assert!(urls.iter().all(|url| clone(url) == 0));
         let main = origin.id("moved.git", "main");

@@ -12,6 +12,10 @@
 //! | `other name.git` | a blank in its name |
 //! | `big.git` | three commits, the last with [`BIG_FILES`] files |
 //! | `moved.git` | three commits on `main`, one on `side`; to be changed while it is served |
+//! | `tips.git` | three commits; protocol 0 gets none by its name but those that refs point at |
+//! | `above.git` | the submodules `old` and `new` at the first and the last commit of `tips.git` |
+//!
+//! `big.git` is a pack, the others are single objects.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -33,6 +37,12 @@ pub(super) fn make(root: &Path, http: &str) {
     other_name(&bare(root, "other name.git"));
     big(&bare(root, "big.git"));
     moved(&bare(root, "moved.git"));
+    tips(&bare(root, "tips.git"));
+    above(&bare(root, "above.git"), root);
+    for entry in std::fs::read_dir(root).expect("the folder of repositories") {
+        // For those who read them as plain files.
+        Git::here(&entry.expect("a repository").path()).run(&["update-server-info"]);
+    }
 }
 
 /// An empty one.
@@ -164,5 +174,30 @@ fn moved(git: &Git) {
     let two = stream.commit("main", "two", &[&one], &[Item::File("state", "two\n")]);
     stream.commit("side", "side", &[&one], &[Item::File("side", "side\n")]);
     stream.commit("main", "three", &[&two], &[Item::File("state", "three\n")]);
+    git.import(&stream);
+}
+
+fn tips(git: &Git) {
+    let mut stream = Stream::default();
+    let mut parent = None;
+    for title in ["first", "second", "third"] {
+        let parents: Vec<&str> = parent.iter().map(String::as_str).collect();
+        let mark = stream.commit("main", title, &parents, &[Item::File("title", title)]);
+        parent = Some(mark);
+    }
+    git.import(&stream);
+    for what in ["Any", "Reachable", "Tip"] {
+        git.run(&["config", &format!("uploadpack.allow{what}SHA1InWant"), "false"]);
+    }
+}
+
+fn above(git: &Git, root: &Path) {
+    let tips = Git::here(&root.join("tips.git"));
+    let (old, new) = (tips.id("main~2"), tips.id("main"));
+    let text = modules(&[("old", "../tips.git"), ("new", "../tips.git")]);
+    let mut stream = Stream::default();
+    let items =
+        [Item::File(".gitmodules", &text), Item::Submodule("old", &old), Item::Submodule("new", &new)];
+    stream.commit("main", "above", &[], &items);
     git.import(&stream);
 }

@@ -1,8 +1,8 @@
-//! The processes that serve: `git daemon`, nginx, fcgiwrap.
+//! The processes that serve: `git daemon`, nginx, fcgiwrap; and a script in place of ssh.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -20,11 +20,21 @@ read -r _
 kill -KILL 0
 "#;
 
+/// An ssh for git: whoever is asked for, it runs the command, its last word, on this machine, where `up` is there. What git has told its own
+/// processes by variables no other machine would know.
+const SSH: &str = r#"#!/bin/sh
+for command; do :; done
+[ -e "DIR/up" ] || { echo "ssh: connect to host h.example port 22: Connection refused" >&2; exit 255; }
+cd "DIR/repos" && exec env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="DIR" GIT_CONFIG_NOSYSTEM=1 GIT_PROTOCOL="$GIT_PROTOCOL" sh -c "$command"
+"#;
+
 /// The processes; dropping the value ends them.
 #[derive(Debug)]
 pub(super) struct Servers {
     shell: Child,
     ports: [u16; 2],
+    /// There while they serve, for [`SSH`].
+    up: PathBuf,
 }
 
 impl Servers {
@@ -37,7 +47,8 @@ impl Servers {
         alone(&mut command, dir);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let shell = command.spawn().expect("start a shell");
-        let servers = Servers { shell, ports: [http_port, git_port] };
+        let servers = Servers { shell, ports: [http_port, git_port], up: dir.join("up") };
+        std::fs::write(&servers.up, "").expect("write a mark");
         let complaints = || std::fs::read_to_string(dir.join("errors")).unwrap_or_default();
         let is_up = || socket.exists() && servers.ports.iter().all(|port| listens(*port));
         assert!(comes(is_up), "no server: {}", complaints());
@@ -49,6 +60,7 @@ impl Servers {
 
 impl Drop for Servers {
     fn drop(&mut self) {
+        std::fs::remove_file(&self.up).ok();
         kill_group(&self.shell);
         self.shell.wait().ok();
         // The others are no children of ours.
@@ -83,6 +95,8 @@ pub(super) fn configure(dir: &Path, http_port: u16) {
          [safe]\n\tdirectory = *\n[gc]\n\tauto = 0\n"
     );
     std::fs::write(dir.join(".gitconfig"), config).expect("write the configuration of git");
+    std::fs::write(dir.join("ssh"), SSH.replace("DIR", &dir_text.to_string())).expect("write the ssh");
+    set_mode(&dir.join("ssh"), 0o755);
     std::fs::write(dir.join("passwords"), "user:{PLAIN}pw\n").expect("write passwords");
     let backend = exec_path().join("git-http-backend");
     let pass = format!(
@@ -107,6 +121,7 @@ pub(super) fn configure(dir: &Path, http_port: u16) {
          location / {{ {pass} }}\n\
          location /private/ {{ auth_basic x; auth_basic_user_file {dir_text}/passwords; {pass} }}\n\
          location /redirect/ {{ rewrite ^/redirect(/.*)$ $1 redirect; }}\n\
+         location /dumb/ {{ alias {dir_text}/repos/; }}\n\
          }}\n}}\n"
     );
     std::fs::write(dir.join("nginx.conf"), config).expect("write the configuration of nginx");
@@ -127,6 +142,6 @@ pub(super) fn free_port() -> u16 {
     panic!("no free port");
 }
 
-fn exec_path() -> std::path::PathBuf {
+fn exec_path() -> PathBuf {
     Git::here(Path::new("/")).run(&["--exec-path"]).into()
 }
