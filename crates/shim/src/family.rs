@@ -10,6 +10,8 @@ use crate::{Host, Settings, real_tool};
 pub struct Family {
     /// The tools' names; unique among all families.
     pub names: &'static [&'static str],
+    /// Other names of a real tool, which lead to us where a shim stands in its place; they are never linked, and always the real tool's.
+    pub also: &'static [&'static str],
     /// A link of such a name without its real tool would change what scripts do (`command -v docker || …`), so there is one only
     /// where the tool is.
     pub only_with_tool: bool,

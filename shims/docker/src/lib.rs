@@ -34,6 +34,7 @@ use vcache_shim::{Component, Family};
 /// What the multi-call executable needs to know.
 pub const FAMILY: Family = Family {
     names: &["docker", "podman", "buildah"],
+    also: &[],
     only_with_tool: true,
     run: run::run,
     explain: explain::explain,

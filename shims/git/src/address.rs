@@ -72,8 +72,8 @@ pub(crate) fn shared(url: &str) -> Result<(), Code> {
         Transport::Http if has_secret(url) => Err(Code::Credentials),
         // A path may begin in the home folder of who is named, or of who asks.
         Transport::Ssh if !is_of_git(url) => Err(Code::User),
-        // There a `#` is a part of the path.
-        Transport::Ssh | Transport::Git if url.contains('#') => Err(Code::Foreign),
+        // A part of the path there; of HTTP everything behind it is lost, and another repository is asked for.
+        Transport::Http | Transport::Ssh | Transport::Git if url.contains('#') => Err(Code::Foreign),
         _ => Ok(()),
     }
 }
@@ -147,10 +147,12 @@ mod tests {
 
     #[test]
     fn what_depends_on_who_asks_is_not_shared() {
-        for url in ["https://h/a", "git://h/a", "git@h:a", "ssh://git@h/a", "https://h/a#b"] {
+        for url in ["https://h/a", "git://h/a", "git@h:a", "ssh://git@h/a", "https://h/a?b"] {
             assert_eq!(shared(url), Ok(()), "{url}");
         }
-        for url in ["alice@h:a", "h:a", "ssh://h/a", "git://h/a#b", "https://u@h/a", "/a", "ext::x"] {
+        for url in
+            ["alice@h:a", "h:a", "ssh://h/a", "git://h/a#b", "https://h/a#b", "https://u@h/a", "/a", "ext::x"]
+        {
             assert!(shared(url).is_err(), "{url}");
         }
     }

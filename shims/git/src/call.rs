@@ -81,6 +81,7 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
         "clone" => Call::Remote(clone(other, rest)),
         "fetch" | "pull" => Call::Remote(fetch(other, rest)),
         // What is listed behind the remote are patterns.
+        "ls-remote" if rest.iter().any(|word| word == "--get-url") => Call::Local,
         "ls-remote" => Call::Remote(Remote { refs: Vec::new(), ..fetch(other, rest) }),
         "archive" => {
             let value = |word: &str| word.strip_prefix("--remote=").map(str::to_owned);
@@ -232,6 +233,7 @@ mod tests {
             "git remote -v",
             "git remote add origin http://h/a",
             "git archive HEAD",
+            "git ls-remote --get-url origin",
             "git archive --remote=http://h/a HEAD",
             "git --exec-path",
             "git -C",

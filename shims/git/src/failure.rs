@@ -2,6 +2,8 @@
 
 use std::io;
 
+use vcache_shim::pins::Commit;
+
 use crate::bare::Trouble;
 use crate::git::GitError;
 use crate::reason::Code;
@@ -22,6 +24,9 @@ pub(crate) enum Failure {
     /// The policy, or a version file.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// What is pinned is not in the cache, and the way to the origin is barred.
+    #[error("{url}: pinned to {} ({}), which the cache has not, and it can't be fetched", .pin.id, .pin.place)]
+    PinUnfetched { url: String, pin: Commit, source: GitError },
     /// This machine.
     #[error(transparent)]
     Trouble(#[from] Trouble),

@@ -64,6 +64,13 @@ impl GitError {
         }
     }
 
+    /// Whether a server said that it has no such object, or gives none by that name.
+    pub(crate) fn is_of_absence(&self) -> bool {
+        let words =
+            ["not our ref", "no such object", "no such remote ref", "find remote ref", "unadvertised object"];
+        matches!(self, GitError::Failed(said) if words.iter().any(|word| said.contains(word)))
+    }
+
     /// Whether there was no room for what came, as far as its words tell.
     pub(crate) fn is_of_space(&self) -> bool {
         matches!(self, GitError::Failed(said) if said.contains("No space left on device"))

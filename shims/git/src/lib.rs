@@ -51,9 +51,13 @@ pub use crate::upkeep::{Examined, Fault, content, examine, forget_incomplete};
 
 use vcache_shim::{Component, Family};
 
+/// The name of the remote helper, which stands beside the shim and has no real tool.
+pub const HELPER: &str = helper::NAME;
+
 /// What the multi-call executable needs to know.
 pub const FAMILY: Family = Family {
     names: &["git", helper::NAME],
+    also: run::ALSO,
     only_with_tool: false,
     run: run::run,
     explain: explain::explain,

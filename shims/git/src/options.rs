@@ -1,5 +1,7 @@
 //! What git asks of a transport by `option` lines (gitremote-helpers(7)), and what that means for `git fetch-pack` and `git fetch`. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::state::Extent;
 
 /// A depth that means all of it, as `--unshallow` sends it.
@@ -71,8 +73,9 @@ impl Options {
     }
 
     /// Which part of a history that is, with these refs.
-    pub(crate) fn part(&self, names: &[&str]) -> Extent {
-        Extent::Part(format!("{} {}", self.deepening().join(" "), names.join(" ")))
+    pub(crate) fn part(&self, names: BTreeSet<&str>) -> Extent {
+        let words = self.deepening().into_iter().chain(names.into_iter().map(str::to_owned));
+        Extent::Part(words.collect::<Vec<_>>().join(" "))
     }
 
     /// For `git fetch` and `git fetch-pack` alike.
@@ -131,8 +134,8 @@ mod tests {
         assert!(!all.is_shallow() && !all.is_plain());
         assert!(!of(&["filter blob:none"]).is_plain());
         assert_eq!(
-            of(&["depth 2", "deepen-not v1"]).part(&["refs/heads/a"]).name(),
-            "state --depth=2 --shallow-exclude=v1 refs/heads/a"
+            of(&["depth 2", "deepen-not v1"]).part(BTreeSet::from(["refs/heads/b", "refs/heads/a"])).name(),
+            "state --depth=2 --shallow-exclude=v1 refs/heads/a refs/heads/b"
         );
     }
 

@@ -54,8 +54,7 @@ pub(crate) fn fetch(
     ] {
         args.extend(["-c".to_owned(), setting.to_owned()]);
     }
-    // Objects come and are checked in a dry run too; only refs are not written, each of which would cost a file. They are ours to write.
-    args.extend(["fetch", "--dry-run", "--force"].map(str::to_owned));
+    args.extend(["fetch", "--force"].map(str::to_owned));
     // Without a table of refs on standard error, which only newer ones have for standard output instead.
     let is_shown = options.shows_progress() && git.version() >= PORCELAIN;
     args.push(if is_shown { "--porcelain" } else { "--quiet" }.to_owned());
@@ -64,7 +63,8 @@ pub(crate) fn fetch(
     if is_part {
         args.extend(options.deepening());
     } else {
-        args.push("--no-tags".to_owned());
+        // Objects come and are checked in a dry run too; only refs are not written, each of which would cost a file. They are ours to write.
+        args.extend(["--no-tags", "--dry-run"].map(str::to_owned));
     }
     args.extend(options.shows_progress().then(|| "--progress".to_owned()));
     args.extend(["--".to_owned(), url.to_owned()]);

@@ -1,6 +1,7 @@
 //! What is pinned, before anything is listed: it is at hand, or the call ends here.
 
 use vcache_shim::OnMismatch;
+use vcache_shim::pins::Commit;
 
 use crate::failure::Failure;
 use crate::refusal::Refusal;
@@ -12,27 +13,19 @@ impl Server<'_> {
         let (Some(pin), Some(name)) = (self.cached.pin().cloned(), self.view.selected.clone()) else {
             return Ok(());
         };
-        if let Some(other) =
-            self.view.instead_of.as_ref().filter(|_| self.is_clone() && self.told.branch.is_some())
-        {
-            self.cached.messages.warn(format_args!(
-                "{}: `{}` is {other}, and the pin is what counts: {} ({})",
-                self.cached.key,
-                self.told.branch.as_deref().unwrap_or_default(),
-                pin.id,
-                pin.place
-            ));
-        }
         let refusal = match self.ensure(&[Want { id: pin.id.clone(), name }]) {
             Ok(()) => match self.bare.as_ref().and_then(|bare| bare.commit(&self.git, &pin.id)) {
-                Some(commit) if commit == pin.id => return Ok(()),
-                // The object of a tag.
                 Some(commit) => {
+                    // It may have been the object of a tag.
                     self.show_pin(Some(&commit));
+                    self.tell_of(&pin, &commit);
                     return Ok(());
                 }
                 None => Refusal::PinNoCommit { url: self.cached.key.clone(), pin },
             },
+            Err(Failure::Git(source)) if !source.is_of_absence() => {
+                return Err(Failure::PinUnfetched { url: self.cached.key.clone(), pin, source });
+            }
             Err(Failure::Git(error)) => {
                 Refusal::PinAbsent { url: self.cached.key.clone(), pin, why: error.to_string() }
             }
@@ -44,5 +37,23 @@ impl Server<'_> {
         self.cached.messages.warn(format_args!("{refusal}; going on with what the origin has"));
         self.show_pin(None);
         Ok(())
+    }
+
+    /// Says so where a clone is not what its branch has, or had.
+    fn tell_of(&self, pin: &Commit, commit: &str) {
+        let (Some(other), Some(name)) = (&self.view.instead_of, &self.view.selected) else { return };
+        let is_chosen = self.told.branch.is_some();
+        let is_past = || {
+            let args = ["merge-base", "--is-ancestor", commit, other];
+            self.bare.as_ref().is_some_and(|bare| self.git.ask(bare, &args).is_ok())
+        };
+        if self.is_clone() && (is_chosen || !is_past()) {
+            let name = self.told.branch.as_deref().unwrap_or(name);
+            let Commit { id, place } = pin;
+            self.cached.messages.warn(format_args!(
+                "{}: `{name}` is {other}, and the pin is what counts: {id} ({place})",
+                self.cached.key
+            ));
+        }
     }
 }

@@ -6,7 +6,7 @@ vcache_shim::codes! {
     /// The reasons why the real git does it by itself.
     Credentials, "git-credentials", "credentials in the URL, `http.extraHeader` or `http.cookieFile`: what only some may read is not shared";
     Equals, "git-url-equals", "a URL with `=`, which git's command line can't take as the name of a remote";
-    Foreign, "git-foreign-helper", "the remote has a helper of its own";
+    Foreign, "git-foreign-helper", "the remote has a helper of its own, or a URL with `#`";
     Lfs, "git-lfs", "content of LFS";
     Local, "git-local", "a repository on this machine";
     NoHelper, "git-no-helper", "`git-remote-vcache` is not in PATH";

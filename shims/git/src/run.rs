@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub(crate) const CALL: &str = "VCACHE_GIT_CALL";
 pub(crate) const AGAIN: &str = "again";
 /// An alias of an alias of an alias … ends here: git itself ends loops, and says so.
 const ALIASES: usize = 10;
+
+/// Debian's links to git by other names; where a shim stands in git's place they lead to it. git goes by the name that it is called by.
+pub(crate) const ALSO: &[&str] = &["git-receive-pack", "git-upload-archive", "git-upload-pack"];
 
 /// What the helper is told.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
@@ -72,6 +75,9 @@ impl Told {
 pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     if host.name() == helper::NAME {
         return helper::run(host, settings);
+    }
+    if ALSO.iter().any(|name| host.name() == *name) {
+        return as_git(host);
     }
     let words = host.args().get(1..).unwrap_or_default();
     let call = parse(words);
@@ -130,6 +136,18 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
     note(host, settings, Outcome::Passthrough, remote.url.as_deref(), &reason);
     real_tool::pass_through(host)
+}
+
+/// Becomes the real git under the name that was typed.
+fn as_git(host: &Host) -> ExitCode {
+    let folder = host.args().first().map(|typed| Path::new(typed).with_file_name("git"));
+    match real_tool::find(&host.with_args(folder.map(PathBuf::into_os_string).into_iter().collect())) {
+        Ok(git) => git.exec(host),
+        Err(missing) => {
+            eprintln!("vcache: error: {missing}");
+            ExitCode::from(missing.status())
+        }
+    }
 }
 
 fn note(host: &Host, settings: &Settings, outcome: Outcome, url: Option<&str>, reason: &Reason) {

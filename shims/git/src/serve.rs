@@ -1,6 +1,6 @@
 //! One repository for one git: its refs, and the objects that git wants at hand, from the cache, else from the origin and into the cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vcache_shim::Chain;
 use vcache_shim::journal::{Event, Journal, Outcome};
@@ -217,9 +217,10 @@ impl<'a> Server<'a> {
         if self.bare.as_ref().is_some_and(|bare| self.missing(bare, wants).is_empty()) {
             return Ok(());
         }
-        let names: Vec<&str> = wants.iter().map(|want| want.name.as_str()).collect();
-        let part = self.options.is_shallow().then(|| self.options.part(&names));
-        if self.has_in(part.as_ref(), wants) {
+        // Git names the branch that `HEAD` stands for twice.
+        let names: BTreeSet<&str> = wants.iter().map(|want| want.name.as_str()).collect();
+        let part = self.options.is_shallow().then(|| self.options.part(names));
+        if self.has_in(part.as_ref(), wants) || (part.is_some() && self.has_in_other(wants)) {
             return Ok(());
         }
         if self.cached.policy.offline {
@@ -245,6 +246,14 @@ impl<'a> Server<'a> {
     /// Whether the cache has them, in a whole history or in this part of one; then they are at hand.
     fn has_in(&mut self, part: Option<&Extent>, wants: &[Want]) -> bool {
         self.has(&Extent::Whole, wants) || part.is_some_and(|part| self.has(part, wants))
+    }
+
+    /// Whether they are in a part that was asked for to the same depth, with other refs beside.
+    fn has_in_other(&mut self, wants: &[Want]) -> bool {
+        let begin = format!("{} ", self.options.deepening().join(" "));
+        let is_as_deep = |part: &Extent| matches!(part, Extent::Part(words) if words.starts_with(&begin));
+        let parts: Vec<Extent> = self.cached.parts().into_iter().filter(is_as_deep).collect();
+        parts.iter().any(|part| self.has(part, wants))
     }
 
     /// Whether the cache has them, or what is behind it; then they are at hand.

@@ -39,18 +39,23 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Shows what the repository is ahead with as it has it: where the origin could not be asked, and where it was pushed to what is pinned.
+    /// Shows what the repository is ahead with as it has it: where the origin could not be asked, and where it has pushed to what is pinned.
     pub(crate) fn spare(&mut self) {
         for (name, Tracked { id, local }) in std::mem::take(&mut self.ahead) {
             let is_pinned = self.cached.pin().is_some() && self.view.selected.as_ref() == Some(&name);
-            let stays = if is_pinned { was_pushed(&self.git, &local) } else { !self.has_asked() };
+            let is_pushed = || by_push(&self.git, &local) == Some(true);
+            let stays = match self.has_asked() {
+                true => is_pinned && is_pushed(),
+                // What is not listed may have been pruned by others; what is has moved on.
+                false => (!is_pinned && self.view.refs.contains_key(&name)) || is_pushed(),
+            };
             if stays {
                 self.view.refs.insert(name, id);
             }
         }
     }
 
-    /// Refs of the remote that git would not see, or see as they were before.
+    /// Refs of the remote that git would see as they were before, or not at all though they may have been pushed from here.
     fn ahead_of_view(&self) -> Vec<(String, Tracked)> {
         let shown = &self.view.refs;
         let mut tracked = tracked(&self.git, &self.remote);
@@ -59,7 +64,7 @@ impl Server<'_> {
             tracked.keys().filter_map(|name| shown.get(name).map(String::as_str)).collect();
         let here = present(&self.git, &listed);
         let is_ahead = |name: &String, tracked: &Tracked| match shown.get(name) {
-            None => true,
+            None => by_push(&self.git, &tracked.local) != Some(false),
             Some(listed) => here.contains(listed) && is_ancestor(&self.git, listed, &tracked.id),
         };
         tracked.into_iter().filter(|(name, tracked)| is_ahead(name, tracked)).collect()
@@ -75,7 +80,9 @@ fn tracked(git: &Git, remote: &str) -> BTreeMap<String, Tracked> {
     if refspecs.is_empty() {
         return BTreeMap::new();
     }
-    let mut command = git.here(["for-each-ref", "--format=%(objectname) %(refname)"]);
+    // A symbolic one is what another one is.
+    let format = "--format=%(if)%(symref)%(then)%(else)%(objectname) %(refname)%(end)";
+    let mut command = git.here(["for-each-ref", format]);
     let refs = fed(command.stderr(Stdio::null()), String::new()).unwrap_or_default();
     let mut tracked = BTreeMap::new();
     for (id, local) in refs.lines().filter_map(|line| line.split_once(' ')) {
@@ -114,10 +121,11 @@ fn is_ancestor(git: &Git, old: &str, new: &str) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-fn was_pushed(git: &Git, local: &str) -> bool {
+/// Whether it was a push that has last changed a ref; none where git keeps no log of it, as in bare repositories.
+fn by_push(git: &Git, local: &str) -> Option<bool> {
     let mut command = git.here(["reflog", "show", "-1", "--format=%gs", local, "--"]);
     let last = fed(command.stderr(Stdio::null()), String::new()).unwrap_or_default();
-    last.trim_end() == BY_PUSH
+    Some(last.trim_end() == BY_PUSH).filter(|_| !last.is_empty())
 }
 
 #[cfg(test)]

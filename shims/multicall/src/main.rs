@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn family(host: &Host) -> Option<&'static Family> {
     let name = host.name();
-    FAMILIES.iter().copied().find(|f| f.names.iter().any(|n| name == *n))
+    FAMILIES.iter().copied().find(|f| f.names.iter().chain(f.also).any(|n| name == *n))
 }
 
 fn names() -> Vec<&'static str> {

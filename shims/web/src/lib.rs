@@ -41,8 +41,14 @@ use crate::request::Parsed;
 use crate::surroundings::Surroundings;
 
 /// What the multi-call executable needs to know.
-pub const FAMILY: Family =
-    Family { names: &["wget", "curl"], only_with_tool: false, run, explain: explain::explain, reasons };
+pub const FAMILY: Family = Family {
+    names: &["wget", "curl"],
+    also: &[],
+    only_with_tool: false,
+    run,
+    explain: explain::explain,
+    reasons,
+};
 
 /// SONiC's name for what these shims fetch: pins are in `versions-web`.
 pub(crate) const COMPONENT: Component = Component("web");

@@ -78,6 +78,20 @@ impl Found {
     /// Whether a call of `name` is well served; `hooked`: other tools have shims ahead of them.
     fn judge(&self, name: &str, hooked: bool) -> Check {
         let tool = format!("tool {name}");
+        if name == vcache_git::HELPER {
+            // Ours alone.
+            return match self.shims.first() {
+                Some((_, shim, _)) => {
+                    Check::ok(tool, format!("{}, by which git reaches the cache", shim.display()))
+                }
+                None if hooked => Check::warn(
+                    tool,
+                    "is not there, so git never reaches the cache",
+                    "run `vcache hooks enable`",
+                ),
+                None => Check::ok(tool, "not installed"),
+            };
+        }
         match (self.shims.as_slice(), &self.real) {
             // It has come since the links were made.
             ([], Some((_, real))) if hooked => Check::warn(
