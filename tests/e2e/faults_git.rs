@@ -219,6 +219,17 @@ fn a_full_disk_costs_the_cache_and_not_the_build() {
         assert!(done.stderr_text().contains("vcache: warning: "), "{options:?}: {}", done.stderr_text());
         world.expect_clone(&world.origin.id("big.git", "main"));
     }
+    // Where the real git can't do it in our stead: what is pinned, and a submodule.
+    let pin = world.origin.id("big.git", "main~1");
+    world.sandbox.pin_git(&format!("{url}=={pin}\n"));
+    world.sandbox.clear_work();
+    world.git(&["clone", "-q", &url, "a"]).in_mounts(&mount).finish().expect_code(0);
+    world.expect_clone(&pin);
+    world.origin.with_submodule_of("roomy.git", "big.git");
+    world.sandbox.clear_work();
+    let words = ["clone", "-q", "--recurse-submodules", &world.url("roomy.git"), "a"];
+    world.git(&words).in_mounts(&mount).finish().expect_code(0);
+    assert_eq!(world.ask(&["-C", "s", "rev-parse", "HEAD"]), world.origin.id("big.git", "main"));
 }
 
 #[test]

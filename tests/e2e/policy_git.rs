@@ -191,3 +191,30 @@ fn a_shim_that_is_told_nothing_is_the_real_git() {
     bare.expect_code(0);
     assert!(!world.sandbox.cache().exists());
 }
+
+#[test]
+fn in_its_own_place_git_goes_by_its_other_names() {
+    let Some(world) = World::new("in_its_own_place_git_goes_by_its_other_names") else { return };
+    let own = world.sandbox.root().join("own");
+    std::fs::create_dir(&own).expect("make a folder");
+    let which = world.sandbox.real(["sh", "-c", "command -v git"]).finish();
+    let real = String::from_utf8_lossy(&which.stdout).trim().to_owned();
+    for (from, to) in [
+        (real.as_str(), "git.vcache-real"),
+        (&vcache_testkit::bin_dir().join("vcache-shim").display().to_string(), "git"),
+        ("git", "git-upload-pack"),
+        ("git", "git-receive-pack"),
+        ("git", "git-upload-archive"),
+    ] {
+        std::os::unix::fs::symlink(from, own.join(to)).expect("make a link");
+    }
+    let repository = world.origin.root().join("plain.git");
+    for name in ["git-upload-pack", "git-receive-pack"] {
+        let words = [own.join(name).into_os_string(), "--advertise-refs".into(), repository.clone().into()];
+        let done = world.sandbox.real(words).finish();
+        done.expect_code(0);
+        assert!(String::from_utf8_lossy(&done.stdout).contains("refs/heads/main"), "{name}");
+    }
+    let done = world.sandbox.real([own.join("git-upload-archive")]).finish();
+    assert!(done.stderr_text().contains("git upload-archive"), "{}", done.stderr_text());
+}

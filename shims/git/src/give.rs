@@ -20,6 +20,10 @@ impl Server<'_> {
         self.given = true;
         let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
         if self.options.reject_shallow && !bare.shallow().is_empty() && !self.options.is_shallow() {
+            // The real git says it by itself, where it is run.
+            if self.may_be_done_anew() {
+                return Err(Failure::Silent);
+            }
             let said = "fatal: source repository is shallow, reject to clone.\n".to_owned();
             return Err(GitError::Failed(said).into());
         }

@@ -148,10 +148,19 @@ impl GitOrigin {
 
     /// Makes a repository (`x.git`) whose `.gitmodules` is this text, with a commit of `plain.git` as the submodule at `path`.
     pub fn with_submodule(&self, repository: &str, path: &str, gitmodules: &str) {
-        let commit = self.id("plain.git", "main");
+        self.superproject(repository, path, gitmodules, &self.id("plain.git", "main"));
+    }
+
+    /// Makes a repository (`x.git`) with another one's `main` as the submodule at `s`.
+    pub fn with_submodule_of(&self, repository: &str, other: &str) {
+        let gitmodules = format!("[submodule \"s\"]\n\tpath = s\n\turl = ../{other}\n");
+        self.superproject(repository, "s", &gitmodules, &self.id(other, "main"));
+    }
+
+    fn superproject(&self, repository: &str, path: &str, gitmodules: &str, commit: &str) {
         let git = repos::bare(&self.root(), repository);
         let mut stream = Stream::default();
-        let items = [Item::File(".gitmodules", gitmodules), Item::Submodule(path, &commit)];
+        let items = [Item::File(".gitmodules", gitmodules), Item::Submodule(path, commit)];
         stream.commit("main", "with a submodule", &[], &items);
         git.import(&stream);
     }
