@@ -1,8 +1,11 @@
 //! What is pinned, before anything is listed: it is at hand, or the call ends here.
 
+use std::collections::HashSet;
+
 use vcache_shim::OnMismatch;
 use vcache_shim::pins::Commit;
 
+use crate::bare::Bare;
 use crate::failure::Failure;
 use crate::refusal::Refusal;
 use crate::serve::{Server, Want};
@@ -39,15 +42,18 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Says so where a clone is not what its branch has, or had.
+    /// Says so where a clone is not at what was asked for, or at what its branch never had, as far as that is known.
     fn tell_of(&self, pin: &Commit, commit: &str) {
         let (Some(other), Some(name)) = (&self.view.instead_of, &self.view.selected) else { return };
         let is_chosen = self.told.branch.is_some();
-        let is_past = || {
-            let args = ["merge-base", "--is-ancestor", commit, other];
-            self.bare.as_ref().is_some_and(|bare| self.git.ask(bare, &args).is_ok())
+        let never_had = |bare: &Bare| {
+            let is_known = bare.shallow().is_empty()
+                && bare
+                    .present(&self.git, &HashSet::from([other.as_str()]))
+                    .is_ok_and(|here| !here.is_empty());
+            is_known && self.git.ask(bare, &["merge-base", "--is-ancestor", commit, other]).is_err()
         };
-        if self.is_clone() && (is_chosen || !is_past()) {
+        if self.is_clone() && (is_chosen || self.bare.as_ref().is_some_and(never_had)) {
             let name = self.told.branch.as_deref().unwrap_or(name);
             let Commit { id, place } = pin;
             self.cached.messages.warn(format_args!(
