@@ -177,10 +177,10 @@ fn fetch(mut call: Remote, rest: &[OsString]) -> Remote {
         }
     }
     if has_unknown {
-        // The value of an option that is not known may come first.
+        // What follows may be its value: only that is the remote which can be nothing else.
         let is_sure = |word: &&str| word.contains("://") && Transport::of(word).is_remote();
-        let sure = words.iter().position(is_sure).unwrap_or_default();
-        words.drain(..sure);
+        let rest = rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
+        words = rest.skip_while(|word| !is_sure(word)).collect();
     }
     let mut words = words.into_iter();
     call.url = words.next().filter(|word| Transport::of(word).is_remote()).map(str::to_owned);

@@ -9,7 +9,9 @@
 //! is nothing for a kill to leave half, for another user to own, or for a clone to depend on. What is missing comes from the origin by one run of the
 //! real git (`origin`), under the lock of the repository.
 //!
-//! Not handled: pushes, `git remote add -f`, LFS content, remotes with credentials in their URL; all these are the real git's alone.
+//! Not handled: pushes, `git remote add -f`, LFS content, aliases for shell commands, what git runs by itself with its own folder ahead in `PATH` (hooks,
+//! `submodule foreach`), remotes with credentials in their URL, repositories that hash by SHA-256; all these are the real git's alone. What a partial clone
+//! has left out it fetches from its origin.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

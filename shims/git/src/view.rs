@@ -127,6 +127,8 @@ mod tests {
     fn heads_that_stand_for_nothing() {
         let detached = State::listed(&format!("{A}\tHEAD\n{B}\trefs/heads/m\n"));
         assert_eq!(view(&detached, None, Some(C)).listing(), format!("{C} HEAD\n{B} refs/heads/m\n\n"));
-        assert_eq!(view(&State::default(), None, Some(C)).listing(), "\n");
+        // Where nothing is checked out by default it is the pin, on no branch.
+        assert_eq!(view(&State::default(), None, Some(C)).listing(), format!("{C} HEAD\n\n"));
+        assert_eq!(view(&State::default(), None, None).listing(), "\n");
     }
 }

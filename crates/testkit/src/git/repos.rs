@@ -48,7 +48,9 @@ pub(super) fn make(root: &Path, http: &str) {
 /// An empty one.
 pub(super) fn bare(root: &Path, name: &str) -> Git {
     let path = root.join(name);
-    Git::here(root).run(&["init", "-q", "--bare", "--template=", "-b", "main", name]);
+    Git::here(root).run(&["init", "-q", "--bare", "--template=", name]);
+    // Before 2.28 `init` takes no name for the branch.
+    Git::here(&path).run(&["symbolic-ref", "HEAD", "refs/heads/main"]);
     Git::here(&path)
 }
 
