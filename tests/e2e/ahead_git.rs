@@ -45,6 +45,7 @@ fn what_was_pushed_is_not_taken_back() {
         world.sandbox.pin_git(&pin.as_ref().map_or(String::new(), |pin| format!("{PLAIN}=={pin}\n")));
         let configured = |run: Run| if versioned { run } else { run.env_remove(UNVERSIONED) };
         let mine = pushed(&world, configured);
+        // Twice, since the first one may be what tells the cache.
         for offline in ["", "", "y"] {
             for words in [&["fetch", "-q", "--prune"][..], &["pull", "-q", "--rebase"]] {
                 let done = configured(by_ssh(&world, words).env("VCACHE_OFFLINE", offline)).finish();
@@ -63,12 +64,12 @@ fn what_was_pushed_is_not_taken_back() {
         configured(by_ssh(&world, &["fetch", "-q"])).finish().expect_code(0);
         let now = if pin.is_some() || !versioned { mine } else { world.origin.id("plain.git", "main") };
         assert_eq!(world.ask(&["rev-parse", "origin/main"]), now);
-        return_to(&world);
+        restore(&world);
     }
 }
 
 /// Undoes what the test has pushed.
-fn return_to(world: &World) {
+fn restore(world: &World) {
     let folder = world.origin.root().join("plain.git");
     let folder = folder.display().to_string();
     let fresh = vcache_testkit::GitOrigin::start();
@@ -173,6 +174,7 @@ fn no_way_leads_to_the_network_offline() {
     let Some(world) = World::new("no_way_leads_to_the_network_offline") else { return };
     let url = format!("{}/plain.git", world.origin.git());
     world.real(&["init", "-q", "a"]).finish().expect_code(0);
+    // `GIT_CONFIG` is for `git config` alone, and must hide no remote from us.
     let offline = |words: &[&str]| {
         let done = world.git(&[&["-C", "a"], words].concat());
         done.env("VCACHE_OFFLINE", "y").env("GIT_CONFIG", "/dev/null").finish()

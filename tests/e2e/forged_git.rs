@@ -15,6 +15,9 @@ use std::path::Path;
 use vcache_store::{Config, Key, Record, Sha256Id, Store};
 use vcache_tests::git::World;
 
+/// Later than whatever is fetched while this runs, in seconds since 1970.
+const LATER: u64 = 4_000_000_000;
+
 /// The file whose content is forged.
 const FILE: &str = "dir/file";
 
@@ -59,7 +62,7 @@ fn put(store: &Store, url: &str, part: &str, content: &[u8]) -> (Sha256Id, u64) 
     let (sha256, size) = (ingested.id, ingested.size);
     ingested.publish(url).expect("publish content");
     let text = serde_json::json!({
-        "key": key.text(), "sha256": sha256, "size": size, "origin": url, "fetched": 4_000_000_000_u64,
+        "key": key.text(), "sha256": sha256, "size": size, "origin": url, "fetched": LATER,
     });
     let record: Record = serde_json::from_value(text).expect("a record");
     store.publish(&key, &record).expect("publish a record");
@@ -122,6 +125,8 @@ fn an_index_of_another_making_is_not_believed() {
     let verified = world.sandbox.real([vcache.as_os_str(), "verify".as_ref()]);
     let verified = verified.env("VCACHE_DIR", world.sandbox.cache()).finish();
     verified.expect_code(1);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(said.contains("is not its own"), "{said}");
     let done = world.git(&["clone", "-q", &url, "b"]).env("VCACHE_OFFLINE", "y").finish();
     done.expect_code(118);
     assert!(done.stderr_text().contains("is not its own"), "{}", done.stderr_text());

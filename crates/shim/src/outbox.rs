@@ -16,11 +16,9 @@ use crate::links::EXECUTABLE;
 /// The word by which the process knows what it is for.
 pub const FLUSH: &str = "--flush";
 
-/// Starts it, if there is something to send and nobody sends it; `vcache` leaves that to whoever runs it. Best effort.
+/// Starts it, if there is something to send and nobody sends it. For shims: it is their executable that is started. Best effort.
 pub fn send_beside(host: &Host, store: &Store) {
-    let is_shim = std::fs::read_link("/proc/self/exe").is_ok_and(|path| path.ends_with(EXECUTABLE));
-    let something = is_shim
-        && store.tiers().iter().any(|tier| tier.is_written())
+    let something = store.tiers().iter().any(|tier| tier.is_written())
         && store.waiting().is_ok_and(|waiting| !waiting.is_empty());
     if !something || vcache_remote::is_being_flushed(store) || !keep_to_ourselves() {
         return;

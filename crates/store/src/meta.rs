@@ -3,6 +3,8 @@
 //!
 //! Aliases, too, live here: the md5 of SONiC's version files to the blob it means.
 //!
+//! It is noted here, too, what was derived from which content by a program that ran here: whether an index need be checked.
+//!
 //! A lost meta file costs speed, a lost alias a look at the blob that the URL's record names, or a download.
 
 use std::os::unix::fs::MetadataExt;
@@ -37,15 +39,11 @@ pub(crate) struct Meta {
 impl Meta {
     /// What was measured.
     pub(crate) fn new(sha256: Sha256Id, size: u64, blake3: [u8; 32], md5: Option<[u8; 16]>) -> Self {
-        Self {
-            sha256,
-            size: Some(size),
-            blake3: Some(blake3),
-            md5,
-            derived_from: None,
-            origin: None,
-            stored: 0,
-        }
+        Self { size: Some(size), blake3: Some(blake3), md5, ..Self::unmeasured(sha256) }
+    }
+
+    fn unmeasured(sha256: Sha256Id) -> Self {
+        Self { sha256, size: None, blake3: None, md5: None, derived_from: None, origin: None, stored: 0 }
     }
 }
 
@@ -123,23 +121,15 @@ pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
 }
 
 impl Store {
-    /// Notes that content was derived from other content by a program that ran here. Only this cache knows: neither archives nor tiers carry
-    /// it, so nobody else can say so.
+    /// Notes that content was derived from other content by a program that ran here. It is kept in meta files, so believed only of trusted owners,
+    /// of lower caches too; neither archives nor tiers carry it.
     ///
     /// # Errors
     /// [`Error::Io`]: it can't be noted.
     pub fn note_derived(&self, id: &Sha256Id, from: &Sha256Id) -> Result<(), Error> {
         let known = self.own.meta(id);
-        let nothing = || Meta {
-            sha256: *id,
-            size: None,
-            blake3: None,
-            md5: None,
-            derived_from: None,
-            origin: None,
-            stored: unix_now(),
-        };
-        self.own.write_meta(&Meta { derived_from: Some(*from), ..known.unwrap_or_else(nothing) })
+        let unmeasured = || Meta { stored: unix_now(), ..Meta::unmeasured(*id) };
+        self.own.write_meta(&Meta { derived_from: Some(*from), ..known.unwrap_or_else(unmeasured) })
     }
 
     /// Whether it was noted that content was derived from this.

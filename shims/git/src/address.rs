@@ -72,8 +72,8 @@ pub(crate) fn shared(url: &str) -> Result<(), Code> {
         Transport::Http if has_secret(url) => Err(Code::Credentials),
         // A path may begin in the home folder of who is named, or of who asks.
         Transport::Ssh if !is_of_git(url) => Err(Code::User),
-        // A part of the path there; of HTTP everything behind it is lost, and another repository is asked for.
-        Transport::Http | Transport::Ssh | Transport::Git if url.contains('#') => Err(Code::Foreign),
+        // For ssh and git it is a part of the path; of HTTP everything behind it is lost, and another repository is asked for.
+        Transport::Http | Transport::Ssh | Transport::Git if url.contains('#') => Err(Code::Fragment),
         _ => Ok(()),
     }
 }

@@ -12,8 +12,8 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use vcache_store::{Blob, Error as StoreError, Sha256Id, Store, Workspace};
 
-use crate::failure::Failure;
-use crate::git::{Git, GitError, fed};
+use crate::failure::{Failure, Trouble};
+use crate::git::{Git, GitError, fed, present};
 use crate::state::{Pack, State, is_id, is_peeled};
 
 /// What is asked of it is ours to allow: nobody else reaches it.
@@ -35,40 +35,6 @@ type Find<'a> = dyn Fn(&Sha256Id) -> Result<Option<Blob>, StoreError> + 'a;
 enum Folder {
     OfCache(Workspace),
     Temporary(TempDir),
-}
-
-/// What goes wrong on this machine: with the cache, or with a repository of ours.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    /// A blob is not there.
-    #[error("the pack {0} is not in the cache")]
-    Missing(String),
-    /// The cache can't do it. A blob that is not what it should be has been put aside.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An index is not that of its pack.
-    #[error("the index of the pack {name} is not its own")]
-    Index {
-        /// Of the pack.
-        name: String,
-        /// What git has found.
-        source: GitError,
-    },
-    /// A file can't be read or made.
-    #[error("{}", .at.display())]
-    Io {
-        /// Which file.
-        at: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-}
-
-impl Trouble {
-    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Trouble + use<> {
-        let at = path.to_owned();
-        move |source| Trouble::Io { at, source }
-    }
 }
 
 impl Bare {
@@ -135,9 +101,15 @@ impl Bare {
         Ok(bare)
     }
 
-    fn place(&self, store: &Store, pack: &Pack, blob: Option<Blob>, kind: &str) -> Result<Blob, Trouble> {
+    fn place(
+        &self,
+        store: &Store,
+        pack: &Pack,
+        blob: Option<Blob>,
+        kind: &'static str,
+    ) -> Result<Blob, Trouble> {
         let path = self.pack_path(&pack.name, kind);
-        let blob = blob.ok_or_else(|| Trouble::Missing(pack.name.clone()))?;
+        let blob = blob.ok_or_else(|| Trouble::Missing { name: pack.name.clone(), kind })?;
         let placed = if blob.file().is_some() {
             blob.verify().map(|()| std::os::unix::fs::symlink(blob.path(), &path))
         } else {
@@ -177,7 +149,7 @@ impl Bare {
         }
     }
 
-    fn pack_path(&self, name: &str, kind: &str) -> PathBuf {
+    pub(crate) fn pack_path(&self, name: &str, kind: &str) -> PathBuf {
         self.path().join("objects/pack").join(format!("pack-{name}.{kind}"))
     }
 
@@ -198,11 +170,7 @@ impl Bare {
 
     /// Those of these objects that are here.
     pub(crate) fn present(&self, git: &Git, ids: &HashSet<&str>) -> Result<HashSet<String>, GitError> {
-        let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let mut command = git.at(self, ["cat-file", "--batch-check=%(objectname)", "--buffer"]);
-        let printed = fed(command.stderr(Stdio::null()), asked)?;
-        // A missing one is followed by a word.
-        Ok(printed.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect())
+        present(&mut git.at(self, ["cat-file", "--batch-check=%(objectname)", "--buffer"]), ids)
     }
 
     /// The commit that an object is, or that a tag's object stands for; none where it is neither.
@@ -267,41 +235,40 @@ impl Bare {
         fs::write(&path, format!("ref: {name}\n")).map_err(Trouble::at(&path))
     }
 
-    /// The packs that have come since: name, pack, index.
-    pub(crate) fn new_packs(&self) -> io::Result<Vec<(String, PathBuf, PathBuf)>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(self.path().join("objects/pack"))? {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let name = name.strip_prefix("pack-").and_then(|name| name.strip_suffix(".idx"));
-            let Some(name) = name.filter(|name| !self.packs.iter().any(|(pack, ..)| pack.name == *name))
-            else {
-                continue;
-            };
-            found.push((name.to_owned(), self.pack_path(name, "pack"), self.pack_path(name, "idx")));
-        }
+    /// The names of the packs that have come since.
+    pub(crate) fn new_packs(&self) -> Result<Vec<String>, Trouble> {
+        let list = || -> io::Result<Vec<String>> {
+            let mut found = Vec::new();
+            for entry in fs::read_dir(self.path().join("objects/pack"))? {
+                let file = entry?.file_name().to_string_lossy().into_owned();
+                let name = file.strip_prefix("pack-").and_then(|name| name.strip_suffix(".idx"));
+                found.extend(name.map(str::to_owned));
+            }
+            Ok(found)
+        };
+        let mut found = list().map_err(Trouble::at(self.path()))?;
+        found.retain(|name| self.packs.iter().all(|(pack, ..)| pack.name != *name));
         found.sort();
         Ok(found)
     }
 
     /// Copies all packs into a folder of packs. They have been compared with their digests when they came here.
     pub(crate) fn give(&self, folder: &Path) -> Result<(), Trouble> {
-        let of_cache = self.packs.iter().map(|(pack, ..)| {
-            (pack.name.clone(), self.pack_path(&pack.name, "pack"), self.pack_path(&pack.name, "idx"))
-        });
-        let new = self.new_packs().map_err(Trouble::at(self.path()))?;
-        for (name, pack, idx) in of_cache.chain(new) {
+        let of_cache = self.packs.iter().map(|(pack, ..)| pack.name.clone());
+        for name in of_cache.chain(self.new_packs()?) {
             // The index last: with it the pack is one.
-            for (from, kind) in [(pack, "pack"), (idx, "idx")] {
-                put(&folder.join(format!("pack-{name}.{kind}")), |file| copy(&from, file))?;
+            for kind in ["pack", "idx"] {
+                let from = self.pack_path(&name, kind);
+                let to = folder.join(format!("pack-{name}.{kind}"));
+                put(&to, |file| copy(&from, file).map_err(Trouble::at(&to)))?;
             }
         }
         Ok(())
     }
 }
 
-fn copy(from: &Path, to: &mut File) -> Result<(), Trouble> {
-    let mut from_file = File::open(from).map_err(Trouble::at(from))?;
-    io::copy(&mut from_file, to).map(drop).map_err(Trouble::at(from))
+fn copy(from: &Path, to: &mut File) -> io::Result<()> {
+    io::copy(&mut File::open(from)?, to).map(drop)
 }
 
 /// A file that nobody sees before it is whole; of the mode that git gives its packs, less the umask.

@@ -20,8 +20,9 @@ use vcache_shim::{Host, Settings};
 use vcache_store::{Sha256Id, Store};
 
 use crate::address::public;
-use crate::bare::{Bare, Trouble};
+use crate::bare::Bare;
 use crate::cached::Cached;
+use crate::failure::Trouble;
 use crate::fill::{Cause, FillError, find, walk};
 use crate::git::Git;
 use crate::state::{HEAD, State, is_peeled};
@@ -93,7 +94,8 @@ pub fn pack(
     let folder = folder.map_err(|e| trouble(format!("no temporary folder: {e}")))?;
     let mut bundles: Vec<Bundle> = Vec::new();
     let mut filled = walk(host, url, commit, true, &mut |git, place| {
-        let (repository, bare, state) = find(&Cached::of(host, settings, store, &place.url), git, place)?;
+        let (repository, bare, state) =
+            find(&Cached::in_store(host, settings, store, &place.url), git, place)?;
         let commit = repository.commit.clone().ok_or(Cause::Unborn)?;
         let file = member(&repository.url, &commit, &bundles);
         let path = folder.path().join(&file);

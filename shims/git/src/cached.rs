@@ -13,7 +13,8 @@ use vcache_store::{Error as StoreError, Ingested, Key, KeyLock, Kind, Mtime, Rec
 
 use crate::COMPONENT;
 use crate::address::{key, public};
-use crate::bare::{Bare, Trouble};
+use crate::bare::Bare;
+use crate::failure::Trouble;
 use crate::state::{Extent, Pack, State};
 
 /// In bytes: what is larger is no state, since some million refs are not.
@@ -29,6 +30,8 @@ pub(crate) struct Cached<'a> {
     /// By which the cache knows it.
     pub(crate) key: String,
     found: Found<Commit>,
+    /// What waits for second tiers is sent beside the call; `vcache` leaves that to whoever runs it.
+    sends: bool,
     /// When the call began, in seconds since 1970.
     started: u64,
 }
@@ -44,24 +47,29 @@ impl<'a> Cached<'a> {
     pub(crate) fn open(host: &'a Host, settings: &'a Settings, url: &str, pinned_as: &[&str]) -> Cached<'a> {
         let (policy, _) = Policy::new(settings, COMPONENT);
         let what_for = if policy.write { Use::ReadWrite } else { Use::ReadOnly };
-        Cached::opened(host, settings, url, policy, pinned_as, what_for)
+        Cached::new(host, settings, url, policy, pinned_as, what_for)
     }
 
     /// For whoever only wants to know.
     pub(crate) fn only_looking(host: &'a Host, settings: &'a Settings, url: &str) -> Option<Cached<'a>> {
         let (policy, _) = Policy::new(settings, COMPONENT);
-        policy.active().then(|| Cached::opened(host, settings, url, policy, &[url], Use::ReadOnly))
+        policy.active().then(|| Cached::new(host, settings, url, policy, &[url], Use::ReadOnly))
     }
 
     /// In a store that is open already; without pins.
-    pub(crate) fn of(host: &'a Host, settings: &'a Settings, store: &Arc<Store>, url: &str) -> Cached<'a> {
+    pub(crate) fn in_store(
+        host: &'a Host,
+        settings: &'a Settings,
+        store: &Arc<Store>,
+        url: &str,
+    ) -> Cached<'a> {
         let (policy, _) = Policy::new(settings, COMPONENT);
         let (messages, store) = (Messages::of(settings), Some(Arc::clone(store)));
         let (key, found) = (key(url), Found::default());
-        Cached { host, settings, policy, messages, store, key, found, started: now() }
+        Cached { host, settings, policy, messages, store, key, found, sends: false, started: now() }
     }
 
-    fn opened(
+    fn new(
         host: &'a Host,
         settings: &'a Settings,
         url: &str,
@@ -84,7 +92,7 @@ impl<'a> Cached<'a> {
         let found = pinned_as.iter().map(|url| pins(host, settings, &messages, url));
         let found = found.filter(|_| policy.versioned).find(|found| *found != Found::default());
         let found = found.unwrap_or_default();
-        Cached { host, settings, policy, messages, store, key: key(url), found, started: now() }
+        Cached { host, settings, policy, messages, store, key: key(url), found, sends: true, started: now() }
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -150,7 +158,7 @@ impl<'a> Cached<'a> {
             if matches!(e, StoreError::Corrupt { .. }) {
                 let _ = store.quarantine(&blob);
             }
-            self.messages.warn(format_args!("{}; asking the origin", Chain(&e)));
+            self.messages.warn(format_args!("{}; going on without it", Chain(&e)));
             return None;
         }
         Some(Seen { state: State::read(&text)?, at: record.fetched })
@@ -179,10 +187,14 @@ impl<'a> Cached<'a> {
 
     /// Says what went wrong, with the cache or its tiers.
     fn heard<T>(&self, store: &Store, result: Result<T, StoreError>) -> Option<T> {
+        self.tell_of_tiers(store);
+        result.inspect_err(|e| self.messages.warn(format_args!("{}; going on without it", Chain(e)))).ok()
+    }
+
+    fn tell_of_tiers(&self, store: &Store) {
         for trouble in store.tier_troubles() {
             self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
         }
-        result.inspect_err(|e| self.messages.warn(format_args!("{}; asking the origin", Chain(e)))).ok()
     }
 
     /// The lock under which the origin is fetched from; none where it can't be had, or another one holds it for too long.
@@ -191,7 +203,7 @@ impl<'a> Cached<'a> {
         let waiting = &mut |wait: &vcache_store::LockWait| {
             let (waited, patience) = (wait.waited.as_secs(), wait.patience.as_secs());
             self.messages.warn(format_args!(
-                "{}: another process fetches it; waiting since {waited} of at most {patience} seconds",
+                "{}: another process fetches it; waited {waited} of at most {patience} seconds so far",
                 self.key
             ));
         };
@@ -204,10 +216,10 @@ impl<'a> Cached<'a> {
         if let Err(e) = self.try_to_keep(store, extent, state, bare) {
             self.messages.warn(format_args!("{}; {} is not kept", Chain(&e), self.key));
         }
-        for trouble in store.tier_troubles() {
-            self.messages.warn(format_args!("{}; going on without it", Chain(&trouble)));
+        self.tell_of_tiers(store);
+        if self.sends {
+            outbox::send_beside(self.host, store);
         }
-        outbox::send_beside(self.host, store);
     }
 
     fn try_to_keep(
@@ -217,15 +229,16 @@ impl<'a> Cached<'a> {
         state: &mut State,
         bare: Option<&Bare>,
     ) -> Result<(), Trouble> {
-        let new = bare.map_or(Ok(Vec::new()), |bare| bare.new_packs().map_err(Trouble::at(bare.path())))?;
-        for (name, pack, idx) in new {
-            let (pack, pack_size) = self.take(store, &format!("pack {name}"), &pack)?;
-            let (idx, idx_size) = self.take(store, &format!("idx {name}"), &idx)?;
-            // Git has made it from what came. Where that can't be noted it is looked at when it is used.
-            let _ = store.note_derived(&idx, &pack);
-            state.packs.push(Pack { name, pack, pack_size, idx, idx_size });
-        }
         if let Some(bare) = bare {
+            for name in bare.new_packs()? {
+                let (pack, pack_size) =
+                    self.take(store, &format!("pack {name}"), &bare.pack_path(&name, "pack"))?;
+                let (idx, idx_size) =
+                    self.take(store, &format!("idx {name}"), &bare.pack_path(&name, "idx"))?;
+                // Git has made it from what came. Where that can't be noted it is looked at when it is used.
+                let _ = store.note_derived(&idx, &pack);
+                state.packs.push(Pack { name, pack, pack_size, idx, idx_size });
+            }
             state.shallow = bare.shallow();
         }
         let mut writer = store.writer(false)?;

@@ -90,7 +90,7 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
                 // Over HTTP only the newest gits can.
                 Some(remote) if Transport::of(&remote) != Transport::Http => {
                     let url = Some(remote).filter(|remote| Transport::of(remote).is_remote());
-                    // As git reads it, which knows no abbreviation of it: its value may be a secret.
+                    // Its value may be a secret, so only the name is noted.
                     let is_exec =
                         |word: &OsString| word.to_str().is_some_and(|word| word.starts_with("--exec"));
                     let exec = rest.iter().any(is_exec).then(|| Reason::new(Code::ServerOption, "--exec"));

@@ -1,15 +1,16 @@
-//! Why a repository can't be served.
+//! What goes wrong.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use vcache_shim::pins::Commit;
+use vcache_store::Error as StoreError;
 
-use crate::bare::Trouble;
 use crate::git::GitError;
 use crate::reason::Code;
 use crate::refusal::Refusal;
 
-/// What has ended it.
+/// Why a repository can't be served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// Git, on the way to the origin or in a repository.
@@ -46,5 +47,44 @@ impl Failure {
             Failure::Trouble(Trouble::Io { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
             _ => false,
         }
+    }
+}
+
+/// What goes wrong on this machine: with the cache, or with a repository of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// A blob is not there.
+    #[error("pack-{name}.{kind} is not in the cache")]
+    Missing {
+        /// Of the pack.
+        name: String,
+        /// `pack` or `idx`.
+        kind: &'static str,
+    },
+    /// The cache can't do it. A blob that is not what it should be has been put aside.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An index is not that of its pack.
+    #[error("the index of the pack {name} is not its own")]
+    Index {
+        /// Of the pack.
+        name: String,
+        /// What git has found.
+        source: GitError,
+    },
+    /// A file can't be read or made.
+    #[error("{}: can't be read or written", .at.display())]
+    Io {
+        /// Which file.
+        at: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Trouble {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Trouble + use<> {
+        let at = path.to_owned();
+        move |source| Trouble::Io { at, source }
     }
 }

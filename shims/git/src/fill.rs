@@ -11,9 +11,9 @@ use vcache_shim::{Chain, Host, Settings};
 use vcache_store::Store;
 
 use crate::address::{key, public, shared};
-use crate::bare::{Bare, Trouble};
+use crate::bare::Bare;
 use crate::cached::{Cached, Seen};
-use crate::failure::Failure;
+use crate::failure::{Failure, Trouble};
 use crate::git::{Git, GitError};
 use crate::reason::Code;
 use crate::run::Told;
@@ -79,7 +79,7 @@ pub fn fill(
     commit: Option<&str>,
 ) -> Result<Filled, FillError> {
     walk(host, url, commit, true, &mut |git, place| {
-        bring(Cached::of(host, settings, store, &place.url), git, place)
+        bring(Cached::in_store(host, settings, store, &place.url), git, place)
     })
 }
 
@@ -96,7 +96,7 @@ pub fn held(
     deep: bool,
 ) -> Result<Filled, FillError> {
     walk(host, url, Some(commit), deep, &mut |git, place| {
-        let (repository, bare, _) = find(&Cached::of(host, settings, store, &place.url), git, place)?;
+        let (repository, bare, _) = find(&Cached::in_store(host, settings, store, &place.url), git, place)?;
         Ok((repository, bare))
     })
 }
@@ -146,11 +146,19 @@ pub(crate) enum Cause {
     #[error("its submodules: {0}")]
     Submodules(#[source] GitError),
     #[error(transparent)]
-    Git(#[from] GitError),
-    #[error(transparent)]
-    Trouble(#[from] Trouble),
-    #[error(transparent)]
     Failure(#[from] Failure),
+}
+
+impl From<GitError> for Cause {
+    fn from(error: GitError) -> Cause {
+        Cause::Failure(error.into())
+    }
+}
+
+impl From<Trouble> for Cause {
+    fn from(trouble: Trouble) -> Cause {
+        Cause::Failure(trouble.into())
+    }
 }
 
 /// What a visit has: the repository, and its objects.
@@ -255,8 +263,9 @@ fn wants(state: &State, commit: Option<&str>) -> Vec<Want> {
 /// By fetching what is missing.
 fn bring(cached: Cached<'_>, git: &Git, place: &Place) -> Result<Visited, Cause> {
     let before = cached.load(&Extent::Whole).map_or(0, |seen| seen.state.bytes());
+    // As of a submodule: the commit is told, and no pin of a version file counts.
     let mut server = Server::new(git.clone(), cached, place.url.clone(), Told::default(), Role::Submodule);
-    let fetched = server.bring(place.commit.as_deref())?;
+    let fetched = server.complete(place.commit.as_deref())?;
     let size = server.state.bytes();
     let commit = place.commit.clone().or_else(|| server.state.commit(HEAD).map(str::to_owned));
     let repository = Repository {
@@ -314,13 +323,13 @@ pub(crate) fn find(
 
 impl Server<'_> {
     /// Sees to it that the cache has all branches and tags, and a commit. Whether the origin had to give something.
-    fn bring(&mut self, commit: Option<&str>) -> Result<bool, Cause> {
+    fn complete(&mut self, commit: Option<&str>) -> Result<bool, Cause> {
         let known = self.cached.load(&Extent::Whole);
         if let Some(seen) = &known
             && (commit.is_some() || self.cached.policy.offline)
         {
             self.state = seen.state.clone();
-            if self.has(&Extent::Whole, &wants(&self.state, commit)) {
+            if self.find_in(&Extent::Whole, &wants(&self.state, commit)) {
                 return Ok(false);
             }
         }
@@ -330,12 +339,12 @@ impl Server<'_> {
         self.state = self.ask(known)?;
         self.show_pin(None);
         let wanted = wants(&self.state, commit);
-        if wanted.is_empty() || self.has(&Extent::Whole, &wanted) {
+        if wanted.is_empty() || self.find_in(&Extent::Whole, &wanted) {
             return Ok(false);
         }
         self.ensure(&wanted)?;
         // That it could not be kept was only worth a warning so far.
-        if !self.has(&Extent::Whole, &wanted) {
+        if !self.find_in(&Extent::Whole, &wanted) {
             return Err(Cause::NotKept);
         }
         if let Some(seen) = self.cached.load(&Extent::Whole) {
@@ -375,7 +384,14 @@ mod tests {
         for url in ["/srv/a", "file:///srv/a", "../a", "b.git", "", "ext::sh -c id", "fd::7", "ftp://h/a"] {
             assert!(of(url).is_left, "{url}");
         }
-        for url in ["https://u:p@h/a", "-u", "--upload-pack=x", "https://h/a\u{1b}", "https://h/a\nb"] {
+        for url in [
+            "https://u:p@h/a",
+            "https://h/a#b",
+            "-u",
+            "--upload-pack=x",
+            "https://h/a\u{1b}",
+            "https://h/a\nb",
+        ] {
             let error = of(url);
             assert!(!error.is_left && !error.to_string().contains("u:p"), "{error}");
         }

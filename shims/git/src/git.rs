@@ -1,7 +1,8 @@
 //! The real git, run by us: with what the caller has set up for it, less what leads back to us.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::{Command, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
@@ -36,44 +37,60 @@ const OF_REPOSITORY: &[&str] = &[
 /// Why a run of it is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// It could not be started.
-    #[error("git can't be started")]
-    NotStarted(#[source] io::Error),
-    /// It has printed a name that is no UTF-8.
-    #[error("names that are not UTF-8 are not cached")]
+    /// It could not be started, or waited for.
+    #[error("git can't be run")]
+    NotRun(#[source] io::Error),
+    /// It has listed what the cache has no place for.
+    #[error("a ref of the origin has a name that is not UTF-8")]
     NotText,
-    /// It has failed: all that it said.
-    #[error("{}", short(.0))]
-    Failed(String),
+    /// It has fetched, and not this.
+    #[error("the origin has no object {0}")]
+    Absent(String),
+    /// A part of a history, which the user does not want.
+    #[error("source repository is shallow, reject to clone.")]
+    Shallow,
+    /// It has failed.
+    #[error("{}", short(.said))]
+    Failed {
+        /// All that it said.
+        said: String,
+        /// It was shown as it came.
+        is_shown: bool,
+    },
 }
 
 impl GitError {
-    fn of(output: &Output) -> GitError {
+    fn of(output: &Output, is_shown: bool) -> GitError {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        GitError::Failed(match said.trim().is_empty() {
-            true => "fatal: git failed without a word\n".to_owned(),
-            false => said,
-        })
+        let is_silent = said.trim().is_empty();
+        GitError::Failed {
+            said: if is_silent { "fatal: git failed without a word\n".to_owned() } else { said },
+            is_shown: is_shown && !is_silent,
+        }
     }
 
-    /// As git would say it, for who waits for git's own words.
+    /// As git would say it, for who waits for git's own words and has not seen them.
     pub(crate) fn words(&self) -> String {
         match self {
-            GitError::NotStarted(_) | GitError::NotText => format!("fatal: {}\n", Chain(self)),
-            GitError::Failed(said) => said.clone(),
+            GitError::Failed { is_shown: true, .. } => String::new(),
+            GitError::Failed { said, .. } => said.clone(),
+            _ => format!("fatal: {}\n", Chain(self)),
         }
     }
 
     /// Whether a server said that it has no such object, or gives none by that name.
     pub(crate) fn is_of_absence(&self) -> bool {
-        let words =
-            ["not our ref", "no such object", "no such remote ref", "find remote ref", "unadvertised object"];
-        matches!(self, GitError::Failed(said) if words.iter().any(|word| said.contains(word)))
+        let words = ["not our ref", "no such remote ref", "find remote ref", "unadvertised object"];
+        match self {
+            GitError::Absent(_) => true,
+            GitError::Failed { said, .. } => words.iter().any(|word| said.contains(word)),
+            _ => false,
+        }
     }
 
     /// Whether there was no room for what came, as far as its words tell.
     pub(crate) fn is_of_space(&self) -> bool {
-        matches!(self, GitError::Failed(said) if said.contains("No space left on device"))
+        matches!(self, GitError::Failed { said, .. } if said.contains("No space left on device"))
     }
 }
 
@@ -150,10 +167,13 @@ impl Git {
         let mut dir = OsString::from("--git-dir=");
         dir.push(bare.path());
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
-        self.elsewhere(std::iter::once(dir).chain(args))
+        let mut command = self.elsewhere(std::iter::once(dir).chain(args));
+        // What it says is read (`GitError`), and git translates it.
+        command.env("LC_ALL", "C");
+        command
     }
 
-    /// Its version: `(2, 47)`; nothing newer than all of them is taken for granted where it can't be told.
+    /// Its version, `(2, 47)`; `(0, 0)`, older than all, where it can't be told.
     pub(crate) fn version(&self) -> (u32, u32) {
         let output = self.elsewhere(["version"]).output();
         let text =
@@ -167,8 +187,8 @@ impl Git {
     /// # Errors
     /// What it said.
     pub(crate) fn ask(&self, bare: &Bare, args: &[&str]) -> Result<Vec<u8>, GitError> {
-        let output = self.at(bare, args).output().map_err(GitError::NotStarted)?;
-        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output)) }
+        let output = self.at(bare, args).output().map_err(GitError::NotRun)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output, false)) }
     }
 
     /// The same, where it prints text.
@@ -180,35 +200,37 @@ impl Git {
     }
 
     /// Runs a git that speaks to a server, to its end, or to that of the git which waits for us: then nobody wants it any more, and whoever waits
-    /// for our lock is to have it. What it printed.
+    /// for our lock is to have it. What it printed. `is_shown`: what it says goes to standard error as it comes.
     ///
     /// # Errors
     /// What it said.
-    pub(crate) fn run(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
-        let output = self.watched(command).map_err(GitError::NotStarted)?;
-        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output)) }
+    pub(crate) fn run(&self, command: &mut Command, is_shown: bool) -> Result<Vec<u8>, GitError> {
+        let output = self.watched(command, is_shown).map_err(GitError::NotRun)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(GitError::of(&output, is_shown)) }
     }
 
-    fn watched(&self, command: &mut Command) -> io::Result<Output> {
-        if !self.is_spoken_to {
-            return command.output();
-        }
-        let child = command.spawn()?;
+    fn watched(&self, command: &mut Command, is_shown: bool) -> io::Result<Output> {
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
         let pid = rustix::process::Pid::from_child(&child);
+        let stderr = child.stderr.take();
         let (wakes, woken) = io::pipe()?;
         std::thread::scope(|scope| {
-            scope.spawn(move || {
-                let stdin = io::stdin();
-                let mut watched =
-                    [PollFd::new(&stdin, PollFlags::empty()), PollFd::new(&wakes, PollFlags::empty())];
-                let _ = rustix::event::poll(&mut watched, None);
-                if watched[0].revents().contains(PollFlags::HUP) {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-                }
-            });
+            if self.is_spoken_to {
+                scope.spawn(move || {
+                    let stdin = io::stdin();
+                    let mut watched =
+                        [PollFd::new(&stdin, PollFlags::empty()), PollFd::new(&wakes, PollFlags::empty())];
+                    let _ = rustix::event::poll(&mut watched, None);
+                    if watched[0].revents().contains(PollFlags::HUP) {
+                        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+                    }
+                });
+            }
+            let said = scope.spawn(move || stderr.map_or(Vec::new(), |stderr| relayed(stderr, is_shown)));
             let output = child.wait_with_output();
             drop(woken);
-            output
+            let stderr = said.join().unwrap_or_default();
+            output.map(|output| Output { stderr, ..output })
         })
     }
 
@@ -222,15 +244,27 @@ impl Git {
     }
 }
 
+/// Passes on what git says, as it comes, where it is shown; all of it at the end.
+fn relayed(mut from: impl Read, is_shown: bool) -> Vec<u8> {
+    let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        said.extend_from_slice(&piece[..count]);
+        if is_shown {
+            let _ = io::stderr().write_all(&piece[..count]);
+        }
+    }
+    said
+}
+
 /// Runs a command that reads this text; what it prints comes back.
 ///
 /// # Errors
 /// It has failed, and said why where its standard error leads to.
 pub(crate) fn fed(command: &mut Command, text: String) -> Result<String, GitError> {
-    let output = write_to(command, text).map_err(GitError::NotStarted)?;
+    let output = write_to(command, text).map_err(GitError::NotRun)?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(GitError::of(&output)),
+        false => Err(GitError::of(&output, false)),
     }
 }
 
@@ -243,6 +277,30 @@ fn write_to(command: &mut Command, text: String) -> io::Result<Output> {
     let output = child.wait_with_output();
     let _ = writer.join();
     output
+}
+
+/// Those of these objects that a repository has; `command` is its `cat-file --batch-check=%(objectname)`.
+///
+/// # Errors
+/// It has failed.
+pub(crate) fn present(command: &mut Command, ids: &HashSet<&str>) -> Result<HashSet<String>, GitError> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
+    let printed = fed(command.stderr(Stdio::null()), asked)?;
+    // A missing one is followed by a word.
+    Ok(printed.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect())
+}
+
+/// Whether a commit comes before another one, or is it; `command` is a repository's `merge-base --is-ancestor`. None where that can't be told.
+pub(crate) fn is_ancestor(command: &mut Command) -> Option<bool> {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
+    match status.code() {
+        Some(0) => Some(true),
+        Some(1) => Some(false),
+        _ => None,
+    }
 }
 
 /// What `git config -z --get-regexp` prints.

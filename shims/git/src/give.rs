@@ -18,14 +18,13 @@ impl Server<'_> {
         }
         self.ensure(wants)?;
         self.given = true;
-        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
+        let bare = self.bare.as_ref().expect("`ensure` has put it together");
         if self.options.reject_shallow && !bare.shallow().is_empty() && !self.options.is_shallow() {
             // The real git says it by itself, where it is run.
             if self.may_be_done_anew() {
                 return Err(Failure::Silent);
             }
-            let said = "fatal: source repository is shallow, reject to clone.\n".to_owned();
-            return Err(GitError::Failed(said).into());
+            return Err(GitError::Shallow.into());
         }
         self.show(bare, wants)?;
         let lines = match self.empty_packs(wants, bare) {
@@ -57,7 +56,7 @@ impl Server<'_> {
         let wants: Vec<Want> = refs.map(|(name, id)| Want { id: id.clone(), name: name.clone() }).collect();
         self.ensure(&wants)?;
         self.given = true;
-        let Some(bare) = self.bare.as_ref() else { return Err(Failure::Silent) };
+        let bare = self.bare.as_ref().expect("`ensure` has put it together");
         self.show(bare, &[])?;
         bare.set_head(self.view.head.as_deref())?;
         Ok(bare.path().to_owned())
@@ -108,7 +107,7 @@ impl Server<'_> {
             });
         let text = fed(&mut command, asked.collect()).map_err(|error| match error {
             // Its standard error is git's.
-            GitError::Failed(_) => Failure::Silent,
+            GitError::Failed { .. } => Failure::Silent,
             error => error.into(),
         })?;
         let ours = |line: &&str| line.starts_with("lock ") || *line == "connectivity-ok";

@@ -63,7 +63,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     let role = role(host, &git, &told, &remote, &url);
     let transport = Transport::of(&url);
     if let Some(name) = refused_protocol(host, &url, transport) {
-        if role == Role::Named && told.is_free {
+        if role == Role::Named && told.may_be_redone {
             // The real git says so by itself.
             leave_word(&told, AGAIN);
         } else {
@@ -87,7 +87,8 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     }
 }
 
-/// What submodules name is not the user's word (git(1), GIT_PROTOCOL_FROM_USER), and a fetch inside one has no other name than `origin` for it.
+/// Submodules are cloned with GIT_PROTOCOL_FROM_USER=0 (git(1)); one that is there is fetched without it, and known by the superproject around it. What
+/// else the call has not named is a script's.
 fn role(host: &Host, git: &Git, told: &Told, remote: &str, url: &str) -> Role {
     if host.env("GIT_PROTOCOL_FROM_USER").is_some_and(|value| value == "0") {
         return Role::Submodule;
@@ -107,8 +108,8 @@ fn answer(server: &mut Server<'_>, transport: Transport) -> Answer {
         return Answer::Fail(server.offline());
     }
     // Git by itself knows of no pin.
-    let is_free = !is_offline && server.cached.pin().is_none();
-    let is_http = is_free && transport == Transport::Http;
+    let is_unpinned_online = !is_offline && server.cached.pin().is_none();
+    let is_http = is_unpinned_online && transport == Transport::Http;
     if server.left == Some(Code::Credentials) && is_http {
         return Answer::GitsOwn;
     }
@@ -123,7 +124,7 @@ fn answer(server: &mut Server<'_>, transport: Transport) -> Answer {
         Ok(()) => {}
     }
     let is_unborn = !server.view.refs.contains_key(HEAD);
-    if is_unborn && is_free && transport.is_remote() && (is_http || server.may_be_done_anew()) {
+    if is_unborn && is_unpinned_online && transport.is_remote() && (is_http || server.may_be_done_anew()) {
         server.left = server.left.or(Some(Code::Unborn));
         return if is_http { Answer::GitsOwn } else { Answer::Fail(Failure::Silent) };
     }
@@ -209,7 +210,7 @@ fn archive(server: &mut Server<'_>) -> Result<(), Failure> {
     out.write_all(b"\n").and_then(|()| out.flush()).map_err(Failure::Deaf)?;
     drop(out);
     let mut command = server.git.elsewhere(["upload-archive".as_ref(), path.as_os_str()]);
-    let status = command.stdin(Stdio::inherit()).status().map_err(GitError::NotStarted)?;
+    let status = command.stdin(Stdio::inherit()).status().map_err(GitError::NotRun)?;
     server.note(if status.success() { None } else { Some(Outcome::Failed) });
     Ok(())
 }
@@ -217,11 +218,13 @@ fn archive(server: &mut Server<'_>) -> Result<(), Failure> {
 /// Says why, and leaves word for the shim that waits: its exit status, or [`AGAIN`].
 fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
     let messages = &server.cached.messages;
-    let outcome = if server.left.is_some() { Outcome::Passthrough } else { Outcome::Failed };
-    let (outcome, word) = match failure {
+    let mut outcome = if server.left.is_some() { Outcome::Passthrough } else { Outcome::Failed };
+    let mut word = None;
+    match failure {
         Failure::Refused(refusal) => {
             messages.error(refusal);
-            (Outcome::Refused, refusal.status().to_string())
+            outcome = Outcome::Refused;
+            word = Some(refusal.status().to_string());
         }
         // What a submodule has begun can't be done anew as if nothing had been.
         _ if server.may_be_done_anew() => {
@@ -233,28 +236,24 @@ fn fail(server: &Server<'_>, failure: &Failure) -> ExitCode {
             if !is_said {
                 messages.warn(format_args!("{}; going on without the cache", Chain(failure)));
             }
-            (outcome, AGAIN.to_owned())
+            word = Some(AGAIN.to_owned());
         }
-        Failure::Silent => (outcome, String::new()),
-        Failure::Git(error) => {
-            eprint!("{}", error.words());
-            (outcome, String::new())
-        }
-        _ => {
-            messages.error(Chain(failure));
-            (outcome, String::new())
-        }
-    };
+        Failure::Silent => {}
+        Failure::Git(error) => eprint!("{}", error.words()),
+        _ => messages.error(Chain(failure)),
+    }
     server.note(Some(outcome));
-    leave_word(&server.told, &word);
+    if let Some(word) = word {
+        leave_word(&server.told, &word);
+    }
     ExitCode::from(FATAL)
 }
 
 /// Several helpers of one call may leave word: what is refused stays refused.
 fn leave_word(told: &Told, word: &str) {
     let Some(status) = &told.status else { return };
-    let is_free = || std::fs::metadata(status).is_ok_and(|status| status.len() == 0);
-    if !word.is_empty() && (word != AGAIN || is_free()) {
+    let is_unwritten = || std::fs::metadata(status).is_ok_and(|status| status.len() == 0);
+    if word != AGAIN || is_unwritten() {
         // Where it can't be written git's own status is what remains.
         let _ = std::fs::write(status, word);
     }

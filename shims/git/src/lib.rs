@@ -48,7 +48,7 @@ mod view;
 
 pub use crate::bundle::{Bundle, Packed, pack};
 pub use crate::fill::{FillError, Filled, Repository, fill, held};
-pub use crate::unbundle::{Refused, Taken, is_archive, take};
+pub use crate::unbundle::{NotTaken, Taken, is_archive, take};
 pub use crate::upkeep::{Examined, Fault, content, examine, forget_incomplete};
 
 use vcache_shim::{Component, Family};

@@ -74,8 +74,8 @@ impl Options {
 
     /// Which part of a history that is, with these refs.
     pub(crate) fn part(&self, names: BTreeSet<&str>) -> Extent {
-        let words = self.deepening().into_iter().chain(names.into_iter().map(str::to_owned));
-        Extent::Part(words.collect::<Vec<_>>().join(" "))
+        let refs = names.into_iter().collect::<Vec<_>>().join(" ");
+        Extent::Part { deepening: self.deepening().join(" "), refs }
     }
 
     /// For `git fetch` and `git fetch-pack` alike.
@@ -133,6 +133,8 @@ mod tests {
         let all = of(&["depth 2147483647"]);
         assert!(!all.is_shallow() && !all.is_plain());
         assert!(!of(&["filter blob:none"]).is_plain());
+        let part = of(&["depth 2", "deepen-not v1"]).part(BTreeSet::from(["refs/heads/b", "refs/heads/a"]));
+        assert_eq!(Extent::of_name(&part.name()), Some(part));
         assert_eq!(
             of(&["depth 2", "deepen-not v1"]).part(BTreeSet::from(["refs/heads/b", "refs/heads/a"])).name(),
             "state --depth=2 --shallow-exclude=v1 refs/heads/a refs/heads/b"

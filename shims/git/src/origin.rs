@@ -28,7 +28,7 @@ pub(crate) fn list(git: &Git, url: &str) -> Result<State, GitError> {
     let mut args = as_is(url);
     args.extend(["ls-remote", "--symref", "--", url].map(str::to_owned));
     let mut command = git.here(&args);
-    let printed = git.run(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let printed = git.run(command.stdout(Stdio::piped()), false)?;
     String::from_utf8(printed).map(|text| State::listed(&text)).map_err(|_| GitError::NotText)
 }
 
@@ -72,8 +72,7 @@ pub(crate) fn fetch(
     let mut command = git.at(bare, &args);
     let (name, parameters) = git.parameters_with(&git.config(&[], ON_THE_WAY));
     command.env(name, parameters);
-    // Our standard output is git's side of the protocol, and what is shown is shown while it goes on.
-    let shown = if options.shows_progress() { Stdio::inherit() } else { Stdio::piped() };
-    git.run(command.stdout(Stdio::null()).stderr(shown))?;
+    // Our standard output is git's side of the protocol.
+    git.run(command.stdout(Stdio::null()), options.shows_progress())?;
     bare.pack_loose(git)
 }

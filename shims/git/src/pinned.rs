@@ -1,12 +1,11 @@
 //! What is pinned, before anything is listed: it is at hand, or the call ends here.
 
-use std::collections::HashSet;
-
 use vcache_shim::OnMismatch;
 use vcache_shim::pins::Commit;
 
 use crate::bare::Bare;
 use crate::failure::Failure;
+use crate::git::is_ancestor;
 use crate::refusal::Refusal;
 use crate::serve::{Server, Want};
 
@@ -47,11 +46,8 @@ impl Server<'_> {
         let (Some(other), Some(name)) = (&self.view.instead_of, &self.view.selected) else { return };
         let is_chosen = self.told.branch.is_some();
         let never_had = |bare: &Bare| {
-            let is_known = bare.shallow().is_empty()
-                && bare
-                    .present(&self.git, &HashSet::from([other.as_str()]))
-                    .is_ok_and(|here| !here.is_empty());
-            is_known && self.git.ask(bare, &["merge-base", "--is-ancestor", commit, other]).is_err()
+            let mut command = self.git.at(bare, ["merge-base", "--is-ancestor", commit, other]);
+            bare.shallow().is_empty() && is_ancestor(&mut command) == Some(false)
         };
         if self.is_clone() && (is_chosen || self.bare.as_ref().is_some_and(never_had)) {
             let name = self.told.branch.as_deref().unwrap_or(name);

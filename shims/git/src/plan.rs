@@ -18,7 +18,7 @@ pub(crate) struct Situation {
     pub(crate) config: Vec<(String, String)>,
     /// `GIT_ALLOW_PROTOCOL`.
     pub(crate) allowed: Option<String>,
-    /// The remote helper is in `PATH`.
+    /// The remote helper is in `PATH`, or beside the shim.
     pub(crate) has_helper: bool,
 }
 
@@ -199,6 +199,48 @@ mod tests {
                 config.join(" ")
             }
         }
+    }
+
+    #[test]
+    fn what_is_left_is_refused_where_it_would_pass_something_by() {
+        let found = |pin: Option<Commit>| Found { pin, ..Found::default() };
+        let pin = || Some(Commit { id: "ab".to_owned(), place: "f:1".to_owned() });
+        let policy = |offline, strict| {
+            let names = ["VCACHE_OFFLINE", "VCACHE_STRICT", "SONIC_VERSION_CACHE_METHOD"];
+            let env = names
+                .into_iter()
+                .zip([offline, strict, "cache"])
+                .map(|(name, value)| (name.into(), value.into()));
+            let settings =
+                vcache_shim::Settings::load(&vcache_shim::Host::new(vec!["git".into()], env, "/".into()));
+            Policy::new(&settings, crate::COMPONENT).0
+        };
+        for (policy, code, found, status) in [
+            (policy("y", ""), Code::Credentials, found(pin()), Some(118)),
+            (policy("", ""), Code::Trouble, found(pin()), Some(119)),
+            (policy("", "y"), Code::Credentials, found(pin()), None),
+            (policy("", "y"), Code::Credentials, found(None), Some(117)),
+            (policy("", ""), Code::Trouble, found(None), None),
+        ] {
+            let refusal = refused(&policy, &Reason::new(code, ""), "http://h/a", &found);
+            assert_eq!(refusal.map(|refusal| refusal.status()), status, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_are_secrets_too() {
+        assert!(ASKED.contains(crate::address::SECRETS.trim_start_matches('^').trim_end_matches('$')));
+    }
+
+    #[test]
+    fn protocols_that_are_allowed_stay_so_beside_ours() {
+        let Call::Remote(call) = parse(&["clone".into(), "https://h/a".into()]) else { panic!() };
+        let situation =
+            |has_helper| Situation { allowed: Some("https".to_owned()), has_helper, ..Situation::default() };
+        let Plan::Route { allowed, .. } = plan(&call, &situation(true)) else { panic!() };
+        assert_eq!(allowed.as_deref(), Some("https:vcache"));
+        let Plan::Passthrough(reason) = plan(&call, &situation(false)) else { panic!() };
+        assert_eq!(reason.code, Code::NoHelper);
     }
 
     #[test]

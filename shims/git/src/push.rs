@@ -21,7 +21,7 @@ pub(crate) fn push(git: &Git, url: &str, refspecs: &[String]) -> Result<String, 
     args.extend_from_slice(refspecs);
     let mut command = git.here(&args);
     let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(GitError::NotStarted)?;
+    let output = output.map_err(GitError::NotRun)?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(refspecs.iter().map(|refspec| answer(refspec, &said)).collect::<String>() + "\n")
 }

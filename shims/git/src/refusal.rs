@@ -9,16 +9,18 @@ use crate::reason::Reason;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// Only the network could have it.
-    #[error("{0}: not in the cache, and VCACHE_OFFLINE allows no network")]
+    #[error(
+        "{0}: offline (VCACHE_OFFLINE=y) and not in the cache; run it once with the network, or `vcache prefetch`, or point VCACHE_DIR at a cache that has it"
+    )]
     OfflineMiss(String),
     /// The real git would ask the network.
-    #[error("{url}: VCACHE_OFFLINE allows no network, and {reason}")]
+    #[error("{url}: offline (VCACHE_OFFLINE=y), and only the real git could do this: {reason}")]
     OfflineLeft { url: String, reason: Reason },
     /// No line of a version file.
     #[error("{0}: not pinned in versions-git, and VCACHE_STRICT allows nothing else; add `URL==COMMIT`")]
     Unpinned(String),
     /// Lines that contradict each other.
-    #[error("{url}: pinned to more than one commit ({})", .problems.join("; "))]
+    #[error("{url}: pinned to more than one commit ({}); leave one of the lines", .problems.join("; "))]
     Contradictory { url: String, problems: Vec<String> },
     /// Nobody has the commit.
     #[error(
@@ -27,7 +29,7 @@ pub(crate) enum Refusal {
     )]
     PinAbsent { url: String, pin: Commit, why: String },
     /// The real git would not hold to it.
-    #[error("{url}: pinned to {} ({}), which can't be held to: {reason}", .pin.id, .pin.place)]
+    #[error("{url}: pinned to {} ({}), which can't be held to: {reason}; TMPDIR must be a folder that can be written to", .pin.id, .pin.place)]
     PinLeft { url: String, pin: Commit, reason: Reason },
     /// The object is a tree or a file.
     #[error("{url}: pinned to {} ({}), which is no commit; correct the line, or remove it", .pin.id, .pin.place)]

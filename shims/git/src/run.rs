@@ -41,7 +41,7 @@ pub(crate) struct Told {
     /// It is a clone.
     pub(crate) is_clone: bool,
     /// The real git may do it anew: no pin is passed by, and the network is allowed.
-    pub(crate) is_free: bool,
+    pub(crate) may_be_redone: bool,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
     /// The refs that are named.
@@ -77,7 +77,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
         return helper::run(host, settings);
     }
     if ALSO.iter().any(|name| host.name() == *name) {
-        return as_git(host);
+        return as_git(host, settings);
     }
     let words = host.args().get(1..).unwrap_or_default();
     let call = parse(words);
@@ -103,10 +103,10 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             let reason = match plan(&remote, &situation) {
                 Plan::Passthrough(reason) => reason,
                 Plan::Route { config, allowed } => {
-                    let pinned =
+                    let is_pinned =
                         |url: &String| policy.versioned && pins(host, settings, &messages, url).pin.is_some();
-                    let is_free = !policy.offline && !asked(&remote, &situation).iter().any(pinned);
-                    match route(host, &git, &remote, &situation, is_free, config, allowed) {
+                    let may_be_redone = !policy.offline && !asked(&remote, &situation).iter().any(is_pinned);
+                    match route(host, &git, told(&remote, &situation, may_be_redone), config, allowed) {
                         Ok(status) => return status,
                         Err(e) => Reason::new(Code::Trouble, e.to_string()),
                     }
@@ -120,12 +120,30 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             (Remote::default(), situation, reason)
         }
     };
-    for url in asked(&remote, &situation).iter().filter(|url| Transport::of(url).is_remote()) {
-        let pins = if policy.versioned { pins(host, settings, &messages, url) } else { Found::default() };
-        if let Some(refusal) = refused(&policy, &reason, url, &pins) {
+    if let Some(status) = check_left(host, settings, &policy, &messages, &asked(&remote, &situation), &reason)
+    {
+        return status;
+    }
+    messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
+    note(host, settings, Outcome::Passthrough, remote.url.as_deref(), &reason);
+    real_tool::pass_through(host)
+}
+
+/// Ends a call that would be left to the real git where one of these URLs may not be asked; a pin that nobody checks is said.
+fn check_left(
+    host: &Host,
+    settings: &Settings,
+    policy: &Policy,
+    messages: &Messages,
+    urls: &[String],
+    reason: &Reason,
+) -> Option<ExitCode> {
+    for url in urls.iter().filter(|url| Transport::of(url).is_remote()) {
+        let pins = if policy.versioned { pins(host, settings, messages, url) } else { Found::default() };
+        if let Some(refusal) = refused(policy, reason, url, &pins) {
             messages.error(&refusal);
-            note(host, settings, Outcome::Refused, Some(url), &reason);
-            return ExitCode::from(refusal.status());
+            note(host, settings, Outcome::Refused, Some(url), reason);
+            return Some(ExitCode::from(refusal.status()));
         }
         if let Some(pin) = pins.pin {
             let url = vcache_store::public_url(url);
@@ -133,18 +151,16 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
                 .warn(format_args!("the pin of {url} ({}) is not checked in this call: {reason}", pin.place));
         }
     }
-    messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
-    note(host, settings, Outcome::Passthrough, remote.url.as_deref(), &reason);
-    real_tool::pass_through(host)
+    None
 }
 
 /// Becomes the real git under the name that was typed.
-fn as_git(host: &Host) -> ExitCode {
+fn as_git(host: &Host, settings: &Settings) -> ExitCode {
     let folder = host.args().first().map(|typed| Path::new(typed).with_file_name("git"));
     match real_tool::find(&host.with_args(folder.map(PathBuf::into_os_string).into_iter().collect())) {
         Ok(git) => git.exec(host),
         Err(missing) => {
-            eprintln!("vcache: error: {missing}");
+            Messages::of(settings).error(&missing);
             ExitCode::from(missing.status())
         }
     }
@@ -215,16 +231,8 @@ fn beside_us() -> Option<PathBuf> {
     folder.join(helper::NAME).exists().then_some(folder)
 }
 
-fn route(
-    host: &Host,
-    git: &Git,
-    remote: &Remote,
-    situation: &Situation,
-    is_free: bool,
-    config: Vec<String>,
-    allowed: Option<String>,
-) -> std::io::Result<ExitCode> {
-    let mut status = NamedTempFile::with_prefix("vcache-git-")?;
+/// What the helper is to know of a call.
+fn told(remote: &Remote, situation: &Situation, may_be_redone: bool) -> Told {
     let is_clone = remote.command == Command::Clone;
     let named = |name: Option<&str>, typed: &str| Typed {
         name: name.map(str::to_owned),
@@ -235,15 +243,26 @@ fn route(
         Some(url) => vec![named(if is_clone { None } else { Some(url) }, url)],
         None => situation.remotes().into_iter().map(|(name, url)| named(Some(name), url)).collect(),
     };
-    let told = Told {
-        status: Some(status.path().to_owned()),
+    Told {
+        status: None,
         typed,
         is_clone,
-        is_free,
+        may_be_redone,
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),
         follows: remote.follows,
-    };
+    }
+}
+
+fn route(
+    host: &Host,
+    git: &Git,
+    told: Told,
+    config: Vec<String>,
+    allowed: Option<String>,
+) -> std::io::Result<ExitCode> {
+    let mut status = NamedTempFile::with_prefix("vcache-git-")?;
+    let told = Told { status: Some(status.path().to_owned()), ..told };
     let words = config.into_iter().flat_map(|setting| ["-c".into(), setting.into()]);
     let words: Vec<OsString> = words.chain(host.args().iter().skip(1).cloned()).collect();
     let mut command = git.as_typed(host, &words);

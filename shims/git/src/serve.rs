@@ -59,9 +59,11 @@ pub(crate) struct Server<'a> {
     pub(crate) ahead: Vec<(String, Tracked)>,
     /// The state is what the cache has, read a moment ago.
     is_read: bool,
+    /// The refs are the origin's, as of this call: asked for by us, or by whoever had the lock.
+    is_current: bool,
     /// The origin was asked for refs.
-    asked: bool,
-    /// Objects have come from it.
+    listed: bool,
+    /// Objects were asked of it, whether or not any came.
     fetched: bool,
     /// Objects were given.
     pub(crate) given: bool,
@@ -86,7 +88,8 @@ impl<'a> Server<'a> {
             bare: None,
             ahead: Vec::new(),
             is_read: false,
-            asked: false,
+            is_current: false,
+            listed: false,
             fetched: false,
             given: false,
             bytes: 0,
@@ -108,10 +111,10 @@ impl<'a> Server<'a> {
         self.view = view(&self.state, branch, commit);
     }
 
-    /// Whether the real git can do it all in our stead: someone waits who would run it, nothing has come of the call yet, and
-    /// no pin would be passed by.
+    /// Whether the real git may do it all in our stead: someone waits who would run it, no pin would be passed by, and the user has named this
+    /// repository (what a submodule or a hook has begun can't be begun anew).
     pub(crate) fn may_be_done_anew(&self) -> bool {
-        self.is_named() && self.told.is_free && self.told.status.is_some()
+        self.is_named() && self.told.may_be_redone && self.told.status.is_some()
     }
 
     /// It is what the user has named.
@@ -119,9 +122,9 @@ impl<'a> Server<'a> {
         self.role == Role::Named
     }
 
-    /// Whether the origin was asked for refs.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.asked
+    /// Whether the refs are the origin's, as of this call.
+    pub(crate) fn is_current(&self) -> bool {
+        self.is_current
     }
 
     /// Whether objects were asked of the origin.
@@ -177,6 +180,7 @@ impl<'a> Server<'a> {
         // Whoever had the lock may have done it.
         let known = match self.cached.load(&Extent::Whole).or(known) {
             Some(seen) if lock.as_ref().is_some_and(KeyLock::waited) && self.cached.is_fresh(&seen) => {
+                self.is_current = true;
                 return Ok(seen.state);
             }
             known => known.map(|seen| seen.state),
@@ -188,7 +192,7 @@ impl<'a> Server<'a> {
                 if !state.refs.is_empty() {
                     self.cached.keep(&Extent::Whole, &mut state, None);
                 }
-                self.asked = true;
+                (self.listed, self.is_current) = (true, true);
                 drop(lock);
                 Ok(state)
             }
@@ -217,7 +221,7 @@ impl<'a> Server<'a> {
         if self.left == Some(Code::Local) {
             return;
         }
-        let is_miss = if self.given { self.fetched } else { self.asked };
+        let is_miss = if self.given { self.fetched } else { self.listed };
         let done = match self.left {
             Some(_) => Outcome::Passthrough,
             None if is_miss => Outcome::Miss,

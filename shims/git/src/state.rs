@@ -18,8 +18,13 @@ use vcache_store::Sha256Id;
 pub(crate) enum Extent {
     /// All of it.
     Whole,
-    /// A part, by the options and refs with which it is asked for: `--depth=1 refs/heads/main`.
-    Part(String),
+    /// A part, by what it was asked for with.
+    Part {
+        /// Options of `git fetch`, between blanks: `--depth=1`.
+        deepening: String,
+        /// Refs, sorted, between blanks.
+        refs: String,
+    },
 }
 
 impl Extent {
@@ -27,7 +32,7 @@ impl Extent {
     pub(crate) fn name(&self) -> String {
         match self {
             Extent::Whole => STATE.to_owned(),
-            Extent::Part(words) => format!("{STATE} {words}"),
+            Extent::Part { deepening, refs } => format!("{STATE} {deepening} {refs}"),
         }
     }
 
@@ -35,7 +40,12 @@ impl Extent {
     pub(crate) fn of_name(name: &str) -> Option<Extent> {
         match name.strip_prefix(STATE)? {
             "" => Some(Extent::Whole),
-            words => words.strip_prefix(' ').map(|words| Extent::Part(words.to_owned())),
+            words => {
+                let words: Vec<&str> = words.strip_prefix(' ')?.split(' ').collect();
+                let (options, refs) =
+                    words.split_at(words.iter().take_while(|word| word.starts_with("--")).count());
+                Some(Extent::Part { deepening: options.join(" "), refs: refs.join(" ") })
+            }
         }
     }
 }
@@ -110,7 +120,7 @@ impl State {
         self
     }
 
-    /// What a branch, or else a tag, of this name is.
+    /// The full name of the branch, or else of the tag, that is called so.
     pub(crate) fn named(&self, name: &str) -> Option<String> {
         let mut names = ["refs/heads/", "refs/tags/"].into_iter().map(|prefix| format!("{prefix}{name}"));
         names.find(|name| self.refs.contains_key(name))

@@ -19,7 +19,7 @@ pub(crate) const GLOBAL_WITH_VALUE: &[&str] = &[
 pub(crate) const GLOBAL_ALONE: &[&str] =
     &["--exec-path", "--help", "--html-path", "--info-path", "--man-path", "--version", "-h", "-v"];
 
-/// What an option of clone means here.
+/// What an option of clone, or of what fetches, means here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Meaning {
     /// Nothing.

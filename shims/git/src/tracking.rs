@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::process::Stdio;
 
 use crate::failure::Failure;
-use crate::git::{Git, fed};
+use crate::git::{Git, fed, is_ancestor, present};
 use crate::serve::Server;
 use crate::state::Extent;
 
@@ -30,7 +30,7 @@ impl Server<'_> {
         }
         self.ahead = self.ahead_of_view();
         let is_unseen = |(name, tracked): &(String, Tracked)| self.state.refs.get(name) != Some(&tracked.id);
-        if self.ahead.iter().any(is_unseen) && !self.has_asked() && !self.cached.policy.offline {
+        if self.ahead.iter().any(is_unseen) && !self.is_current() && !self.cached.policy.offline {
             let known = self.cached.load(&Extent::Whole);
             self.state = self.ask(known)?;
             let pin = self.cached.pin().map(|pin| pin.id.clone());
@@ -44,9 +44,9 @@ impl Server<'_> {
         for (name, Tracked { id, local }) in std::mem::take(&mut self.ahead) {
             let is_pinned = self.cached.pin().is_some() && self.view.selected.as_ref() == Some(&name);
             let is_pushed = || by_push(&self.git, &local) == Some(true);
-            let stays = match self.has_asked() {
+            let stays = match self.is_current() {
                 true => is_pinned && is_pushed(),
-                // What is not listed may have been pruned by others; what is has moved on.
+                // What is listed has moved on here. What is not may have been pruned by others, so it stays only where a push made it.
                 false => (!is_pinned && self.view.refs.contains_key(&name)) || is_pushed(),
             };
             if stays {
@@ -62,10 +62,14 @@ impl Server<'_> {
         tracked.retain(|name, tracked| shown.get(name) != Some(&tracked.id));
         let listed: HashSet<&str> =
             tracked.keys().filter_map(|name| shown.get(name).map(String::as_str)).collect();
-        let here = present(&self.git, &listed);
+        let mut command = self.git.here(["cat-file", "--batch-check=%(objectname)"]);
+        let here = present(&mut command, &listed).unwrap_or_default();
+        let is_older = |old: &str, new: &str| {
+            is_ancestor(&mut self.git.here(["merge-base", "--is-ancestor", old, new])) == Some(true)
+        };
         let is_ahead = |name: &String, tracked: &Tracked| match shown.get(name) {
             None => by_push(&self.git, &tracked.local) != Some(false),
-            Some(listed) => here.contains(listed) && is_ancestor(&self.git, listed, &tracked.id),
+            Some(listed) => here.contains(listed) && is_older(listed, &tracked.id),
         };
         tracked.into_iter().filter(|(name, tracked)| is_ahead(name, tracked)).collect()
     }
@@ -104,21 +108,6 @@ fn source(refspec: &str, local: &str) -> Option<String> {
         (None, None) if to == local => Some(from.to_owned()),
         _ => None,
     }
-}
-
-fn present(git: &Git, ids: &HashSet<&str>) -> HashSet<String> {
-    if ids.is_empty() {
-        return HashSet::new();
-    }
-    let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
-    let mut command = git.here(["cat-file", "--batch-check=%(objectname)"]);
-    let printed = fed(command.stderr(Stdio::null()), asked).unwrap_or_default();
-    printed.lines().filter(|line| ids.contains(line)).map(str::to_owned).collect()
-}
-
-fn is_ancestor(git: &Git, old: &str, new: &str) -> bool {
-    let mut command = git.here(["merge-base", "--is-ancestor", old, new]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Whether it was a push that has last changed a ref; none where git keeps no log of it, as in bare repositories.

@@ -18,9 +18,10 @@ use vcache_shim::{Chain, Host, Settings};
 use vcache_store::Store;
 
 use crate::address::{key, public, shared};
-use crate::bare::{Bare, Trouble};
+use crate::bare::Bare;
 use crate::bundle::{Bundle, FORMAT, MANIFEST, Manifest, Uncopied, copied, is_plain};
 use crate::cached::Cached;
+use crate::failure::Trouble;
 use crate::git::{Git, GitError};
 use crate::state::{Extent, HEAD, State, is_id, is_peeled, is_ref};
 use crate::upkeep::{Fsck, fsck};
@@ -42,7 +43,7 @@ const BEGINNINGS: [&[u8]; 2] = [b"# v2 git bundle\n", b"# v3 git bundle\n@object
 
 /// Why an archive is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum NotTaken {
     /// It can't be read, or is cut off.
     #[error("it can't be read")]
     Read(#[source] io::Error),
@@ -65,9 +66,9 @@ pub enum Refused {
     Cache(String),
 }
 
-impl From<Trouble> for Refused {
-    fn from(error: Trouble) -> Refused {
-        Refused::Cache(Chain(&error).to_string())
+impl From<Trouble> for NotTaken {
+    fn from(error: Trouble) -> NotTaken {
+        NotTaken::Cache(Chain(&error).to_string())
     }
 }
 
@@ -89,7 +90,9 @@ enum Malformed {
     #[error("the path of {0:?} is none")]
     Submodule(String),
     #[error("{0:?} is there twice")]
-    Twice(String),
+    FileTwice(String),
+    #[error("the same commit of {0:?} is there twice")]
+    CommitTwice(String),
 }
 
 /// What is wrong with a bundle.
@@ -135,8 +138,8 @@ pub fn take(
     store: &Arc<Store>,
     input: &mut dyn Read,
     dry_run: bool,
-) -> Result<Vec<Taken>, Refused> {
-    let git = Git::of(host).map_err(|e| Refused::Cache(e.to_string()))?;
+) -> Result<Vec<Taken>, NotTaken> {
+    let git = Git::of(host).map_err(|e| NotTaken::Cache(e.to_string()))?;
     let scratch = Bare::empty(Some(store))?;
     let bundles = unpack(input, scratch.path())?;
     let mut examined = Vec::new();
@@ -144,14 +147,14 @@ pub fn take(
         let bare = Bare::empty(Some(store))?;
         let path = scratch.path().join(&bundle.file);
         examine(&git, &bare, &bundle, &path)
-            .map_err(|e| Refused::Bundle { file: bundle.file.clone(), why: Chain(&e).to_string() })?;
+            .map_err(|e| NotTaken::Bundle { file: bundle.file.clone(), why: Chain(&e).to_string() })?;
         // Its pack is in the repository now.
         let _ = std::fs::remove_file(&path);
         examined.push((bundle, bare));
     }
     let mut taken = Vec::new();
     for (bundle, bare) in examined {
-        let cached = Cached::of(host, settings, store, &bundle.url);
+        let cached = Cached::in_store(host, settings, store, &bundle.url);
         let held = match dry_run {
             true => is_held(&git, store, &cached, &bundle),
             false => keep(&git, store, &cached, &bundle, &bare)?,
@@ -162,33 +165,33 @@ pub fn take(
 }
 
 /// Unpacks the bundles into a folder, by the names that the manifest has.
-fn unpack(input: &mut dyn Read, folder: &Path) -> Result<Vec<Bundle>, Refused> {
+fn unpack(input: &mut dyn Read, folder: &Path) -> Result<Vec<Bundle>, NotTaken> {
     let counted = BufReader::with_capacity(256 << 10, Counted { input, bytes: 0 });
     let mut tar = tar::Archive::new(Bounded { decoder: GzDecoder::new(counted), bytes: 0 });
-    let mut entries = tar.entries().map_err(Refused::Read)?.raw(true);
+    let mut entries = tar.entries().map_err(NotTaken::Read)?.raw(true);
     let mut text = Vec::new();
     let mut entry = next(&mut entries, MANIFEST, None)?;
     if entry.size() > LARGEST_MANIFEST {
-        return Err(Refused::Archive(format!("its manifest has {} bytes", entry.size())));
+        return Err(NotTaken::Archive(format!("its manifest has {} bytes", entry.size())));
     }
-    entry.read_to_end(&mut text).map_err(Refused::Read)?;
+    entry.read_to_end(&mut text).map_err(NotTaken::Read)?;
     let manifest: Manifest = serde_json::from_slice(&text)
-        .map_err(|e| Refused::Archive(format!("its manifest is not what one should be: {e}")))?;
-    check(&manifest).map_err(|e| Refused::Manifest(e.to_string()))?;
+        .map_err(|e| NotTaken::Archive(format!("its manifest is not what one should be: {e}")))?;
+    check(&manifest).map_err(|e| NotTaken::Manifest(e.to_string()))?;
     for bundle in &manifest.repositories {
-        let refuse = |why: &str| Refused::Bundle { file: bundle.file.clone(), why: why.to_owned() };
+        let refuse = |why: &str| NotTaken::Bundle { file: bundle.file.clone(), why: why.to_owned() };
         let mut entry = next(&mut entries, &bundle.file, Some(bundle.size))?;
         let path = folder.join(&bundle.file);
         let mut file = File::create_new(&path).map_err(Trouble::at(&path))?;
         let mut begin = Vec::new();
-        (&mut entry).take(64).read_to_end(&mut begin).map_err(Refused::Read)?;
+        (&mut entry).take(64).read_to_end(&mut begin).map_err(NotTaken::Read)?;
         let is_filtered = begin.windows(8).any(|part| part == b"\n@filter");
         if is_filtered || !BEGINNINGS.iter().any(|known| begin.starts_with(known)) {
             return Err(refuse("it is no bundle, or not one of everything"));
         }
         let mut whole = io::Cursor::new(begin).chain(&mut entry);
         let (size, sha256) = copied(&mut whole, &mut file).map_err(|failed| match failed {
-            Uncopied::Read(e) => Refused::Read(e),
+            Uncopied::Read(e) => NotTaken::Read(e),
             Uncopied::Written(e) => Trouble::at(&path)(e).into(),
         })?;
         if size != bundle.size || sha256 != bundle.sha256 {
@@ -196,8 +199,8 @@ fn unpack(input: &mut dyn Read, folder: &Path) -> Result<Vec<Bundle>, Refused> {
         }
     }
     if let Some(entry) = entries.next() {
-        let name = entry.map_err(Refused::Read)?.path_bytes().into_owned();
-        return Err(Refused::Archive(format!(
+        let name = entry.map_err(NotTaken::Read)?.path_bytes().into_owned();
+        return Err(NotTaken::Archive(format!(
             "{:?} follows its last bundle",
             String::from_utf8_lossy(&name)
         )));
@@ -207,13 +210,13 @@ fn unpack(input: &mut dyn Read, folder: &Path) -> Result<Vec<Bundle>, Refused> {
 }
 
 /// Nothing but empty blocks follows, then the sound end of the compression, and of the file.
-fn end(mut rest: Bounded<'_>) -> Result<(), Refused> {
+fn end(mut rest: Bounded<'_>) -> Result<(), NotTaken> {
     let mut tail = Vec::new();
-    (&mut rest).take(LONGEST_END + 1).read_to_end(&mut tail).map_err(Refused::Read)?;
+    (&mut rest).take(LONGEST_END + 1).read_to_end(&mut tail).map_err(NotTaken::Read)?;
     let mut file = rest.decoder.into_inner();
-    let behind = file.read(&mut [0]).map_err(Refused::Read)?;
+    let behind = file.read(&mut [0]).map_err(NotTaken::Read)?;
     if tail.len() as u64 > LONGEST_END || tail.iter().any(|byte| *byte != 0) || behind > 0 {
-        return Err(Refused::Archive("something follows its end".to_owned()));
+        return Err(NotTaken::Archive("something follows its end".to_owned()));
     }
     Ok(())
 }
@@ -223,17 +226,17 @@ fn next<'a, R: Read>(
     entries: &mut tar::Entries<'a, R>,
     name: &str,
     size: Option<u64>,
-) -> Result<tar::Entry<'a, R>, Refused> {
+) -> Result<tar::Entry<'a, R>, NotTaken> {
     let expected = size.map_or(String::new(), |size| format!(" of {size} bytes"));
     let Some(entry) = entries.next() else {
-        return Err(Refused::Archive(format!("it ends where a plain file {name:?}{expected} should be")));
+        return Err(NotTaken::Archive(format!("it ends where a plain file {name:?}{expected} should be")));
     };
-    let entry = entry.map_err(Refused::Read)?;
+    let entry = entry.map_err(NotTaken::Read)?;
     let is_plain = entry.header().entry_type() == tar::EntryType::Regular;
     if !is_plain || *entry.path_bytes() != *name.as_bytes() || size.is_some_and(|size| size != entry.size()) {
         let found = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = if is_plain { "a plain file" } else { "no plain file" };
-        return Err(Refused::Archive(format!(
+        return Err(NotTaken::Archive(format!(
             "{found:?} ({kind} of {} bytes) is where a plain file {name:?}{expected} should be",
             entry.size()
         )));
@@ -273,8 +276,11 @@ fn check(manifest: &Manifest) -> Result<(), Malformed> {
         if submodule.as_ref().is_some_and(|path| !is_text(path)) {
             return Err(Malformed::Submodule(url.clone()));
         }
-        if !files.insert(file) || !commits.insert((key(url), commit)) {
-            return Err(Malformed::Twice(file.clone()));
+        if !files.insert(file) {
+            return Err(Malformed::FileTwice(file.clone()));
+        }
+        if !commits.insert((key(url), commit)) {
+            return Err(Malformed::CommitTwice(url.clone()));
         }
     }
     Ok(())
@@ -317,7 +323,7 @@ fn keep(
     cached: &Cached<'_>,
     bundle: &Bundle,
     bare: &Bare,
-) -> Result<bool, Refused> {
+) -> Result<bool, NotTaken> {
     let _lock = cached.lock();
     if is_held(git, store, cached, bundle) {
         return Ok(true);
@@ -330,14 +336,13 @@ fn keep(
     if state.refs.is_empty() {
         state = State { packs: state.packs, ..state_of(bundle) };
     }
-    let new = bare.new_packs().map_err(Trouble::at(bare.path()))?;
-    let new: Vec<String> = new.into_iter().map(|(name, ..)| name).collect();
+    let new = bare.new_packs()?;
     state.packs.retain(|pack| !new.contains(&pack.name));
     cached.keep(&Extent::Whole, &mut state, Some(bare));
     let kept = cached.load(&Extent::Whole).map(|seen| seen.state.packs).unwrap_or_default();
     match new.iter().all(|name| kept.iter().any(|pack| pack.name == *name)) {
         true => Ok(false),
-        false => Err(Refused::Cache(format!("{}: it could not be kept", cached.key))),
+        false => Err(NotTaken::Cache(format!("{}: it could not be kept", cached.key))),
     }
 }
 

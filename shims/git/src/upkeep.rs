@@ -11,8 +11,8 @@ use vcache_shim::{Chain, Host};
 use vcache_store::{Digest, Key, Kind, Record, Store};
 
 use crate::address::key;
-use crate::bare::{Bare, Trouble};
-use crate::failure::Failure;
+use crate::bare::Bare;
+use crate::failure::{Failure, Trouble};
 use crate::git::{Git, GitError};
 use crate::state::{Extent, Pack, State};
 
@@ -106,11 +106,15 @@ enum Damage {
     #[error("its pack {0} is not there")]
     Pack(String),
     #[error(transparent)]
-    Store(#[from] vcache_store::Error),
-    #[error(transparent)]
     Failure(#[from] Failure),
     #[error(transparent)]
     Fsck(#[from] Fsck),
+}
+
+impl From<vcache_store::Error> for Damage {
+    fn from(error: vcache_store::Error) -> Damage {
+        Damage::Failure(Trouble::from(error).into())
+    }
 }
 
 impl From<Trouble> for Damage {
@@ -159,7 +163,7 @@ pub(crate) enum Fsck {
 /// Has git look whether all is there that the refs of a repository lead to.
 pub(crate) fn fsck(git: &Git, bare: &Bare) -> Result<(), Fsck> {
     let args = ["fsck", "--connectivity-only", "--no-dangling", "--no-progress"];
-    let output = git.at(bare, args).output().map_err(GitError::NotStarted)?;
+    let output = git.at(bare, args).output().map_err(GitError::NotRun)?;
     if output.status.success() {
         return Ok(());
     }

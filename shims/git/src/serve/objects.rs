@@ -20,14 +20,14 @@ impl Server<'_> {
         // Git names the branch that `HEAD` stands for twice.
         let names: BTreeSet<&str> = wants.iter().map(|want| want.name.as_str()).collect();
         let part = self.options.is_shallow().then(|| self.options.part(names));
-        if self.has_in(part.as_ref(), wants) || (part.is_some() && self.has_in_other(wants)) {
+        if self.find(part.as_ref(), wants) || (part.is_some() && self.find_in_other_parts(wants)) {
             return Ok(());
         }
         if self.cached.policy.offline {
             return Err(self.offline());
         }
         let lock = self.cached.lock();
-        if self.has_in(part.as_ref(), wants) {
+        if self.find(part.as_ref(), wants) {
             return Ok(());
         }
         // A server may not give a part (a commit that no ref names); then it is all or nothing.
@@ -36,29 +36,30 @@ impl Server<'_> {
         }
         let fetched = self.fetch(&Extent::Whole, wants);
         drop(lock);
-        if fetched.is_err() && !self.asked {
+        if fetched.is_err() && !self.is_current {
             // What it was thought to have is out of date: the next call is to know.
             let _ = self.ask(None);
         }
         fetched
     }
 
-    /// Whether the cache has them, in a whole history or in this part of one; then they are at hand.
-    fn has_in(&mut self, part: Option<&Extent>, wants: &[Want]) -> bool {
-        self.has(&Extent::Whole, wants) || part.is_some_and(|part| self.has(part, wants))
+    /// Puts them at hand, if the cache has them: in a whole history or in this part of one.
+    fn find(&mut self, part: Option<&Extent>, wants: &[Want]) -> bool {
+        self.find_in(&Extent::Whole, wants) || part.is_some_and(|part| self.find_in(part, wants))
     }
 
-    /// Whether they are in a part that was asked for to the same depth, with other refs beside.
-    fn has_in_other(&mut self, wants: &[Want]) -> bool {
-        let begin = format!("{} ", self.options.deepening().join(" "));
-        let is_as_deep = |part: &Extent| matches!(part, Extent::Part(words) if words.starts_with(&begin));
+    /// Puts them at hand, if they are in a part that was asked for to the same depth, with other refs beside.
+    fn find_in_other_parts(&mut self, wants: &[Want]) -> bool {
+        let depth = self.options.deepening().join(" ");
+        let is_as_deep =
+            |part: &Extent| matches!(part, Extent::Part { deepening, .. } if *deepening == depth);
         let parts: Vec<Extent> = self.cached.parts().into_iter().filter(is_as_deep).collect();
-        parts.iter().any(|part| self.has(part, wants))
+        parts.iter().any(|part| self.find_in(part, wants))
     }
 
-    /// Whether the cache has them, or what is behind it; then they are at hand.
-    pub(crate) fn has(&mut self, extent: &Extent, wants: &[Want]) -> bool {
-        if self.cached.store().is_none() || !(self.cached.policy.read || self.asked) {
+    /// Puts them at hand, if the cache has them, or what is behind it.
+    pub(crate) fn find_in(&mut self, extent: &Extent, wants: &[Want]) -> bool {
+        if self.cached.store().is_none() || !(self.cached.policy.read || self.is_current) {
             return false;
         }
         let is_read = std::mem::take(&mut self.is_read) && *extent == Extent::Whole;
@@ -90,7 +91,7 @@ impl Server<'_> {
             return None;
         }
         let bare = Bare::of(store, &self.git, state)
-            .inspect_err(|e| self.cached.messages.warn(format_args!("{}; fetching it again", Chain(e))));
+            .inspect_err(|e| self.cached.messages.warn(format_args!("{}; going on without it", Chain(e))));
         bare.ok().filter(|bare| self.missing(bare, wants).is_empty())
     }
 
@@ -152,9 +153,8 @@ impl Server<'_> {
         }
         // Only what git took for whole is kept.
         fetched?;
-        if !self.missing(&bare, wants).is_empty() {
-            let said = "fatal: the origin has no such object\n".to_owned();
-            return Err(GitError::Failed(said).into());
+        if let Some(missing) = self.missing(&bare, wants).first() {
+            return Err(GitError::Absent(missing.id.clone()).into());
         }
         self.cached.keep(extent, &mut state, Some(&bare));
         self.bytes = state.bytes();

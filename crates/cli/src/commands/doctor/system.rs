@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vcache_shim::mirrors::Mirrors;
 use vcache_shim::{Chain, Origin};
+use vcache_versions::Malformed;
 
 use super::Check;
 use crate::commands::{config, stats};
@@ -80,25 +81,17 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
     let (mut read, mut pins) = (0, 0);
     let advice = "correct the line, or remove it so that it is recorded anew";
     for folder in folders {
-        let found = ["web", "git"].map(|kind| {
-            files::version_files(folder, kind).unwrap_or_else(|error| {
-                checks.push(unreadable(&error));
-                Vec::new()
-            })
-        });
-        let [web, git] = found;
-        for (file, is_git) in
-            web.into_iter().map(|file| (file, false)).chain(git.into_iter().map(|file| (file, true)))
-        {
+        let mut found = Vec::new();
+        for kind in ["web", "git"] {
+            match files::version_files(folder, kind) {
+                Ok(files) => found.extend(files.into_iter().map(|file| (kind, file))),
+                Err(error) => checks.push(unreadable(&error)),
+            }
+        }
+        for (kind, file) in found {
             match files::read(&file) {
                 Ok(text) => {
-                    let (good, malformed) = if is_git {
-                        let (pins, malformed) = vcache_versions::parse_git(&text);
-                        (pins.len(), malformed)
-                    } else {
-                        let (pins, malformed) = vcache_versions::parse(&text);
-                        (pins.len(), malformed)
-                    };
+                    let (good, malformed) = pins_in(kind, &text);
                     (read, pins) = (read + 1, pins + good);
                     checks.extend(malformed.into_iter().map(|problem| {
                         let detail = format!("{}:{}: {}", file.display(), problem.line, problem.what);
@@ -115,6 +108,16 @@ fn version_files(folders: &[PathBuf]) -> Vec<Check> {
         checks.push(Check::ok("version files", format!("{read} read, {pins} pins")));
     }
     checks
+}
+
+/// How many pins a version file of this kind has, and what is wrong with it.
+fn pins_in(kind: &str, text: &[u8]) -> (usize, Vec<Malformed>) {
+    if kind == "git" {
+        let (pins, malformed) = vcache_versions::parse_git(text);
+        return (pins.len(), malformed);
+    }
+    let (pins, malformed) = vcache_versions::parse(text);
+    (pins.len(), malformed)
 }
 
 /// The rules for mirrors: good ones, malformed ones, and those that nothing has matched yet.
