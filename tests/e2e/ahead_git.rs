@@ -68,6 +68,28 @@ fn what_was_pushed_is_not_taken_back() {
     }
 }
 
+#[test]
+fn a_forced_push_is_not_taken_back() {
+    let Some(world) = World::new("a_forced_push_is_not_taken_back") else { return };
+    let tip = world.origin.id("plain.git", "main");
+    for (versioned, pin) in [(false, ""), (true, ""), (true, tip.as_str())] {
+        world.sandbox.clear();
+        world.sandbox.pin_git(&if pin.is_empty() { String::new() } else { format!("{PLAIN}=={pin}\n") });
+        let configured = |run: Run| if versioned { run } else { run.env_remove(UNVERSIONED) };
+        pushed(&world, configured);
+        by_ssh(&world, &["commit", "-q", "--amend", "--allow-empty", "-m", "mended"]).finish().expect_code(0);
+        configured(by_ssh(&world, &["push", "-q", "--force"])).finish().expect_code(0);
+        let mine = world.ask(&["rev-parse", "HEAD"]);
+        for offline in ["", "y"] {
+            for words in [&["fetch", "-q"][..], &["pull", "-q", "--rebase"]] {
+                configured(by_ssh(&world, words).env("VCACHE_OFFLINE", offline)).finish().expect_code(0);
+                assert_eq!(world.ask(&["rev-parse", "HEAD", "origin/main"]), format!("{mine}\n{mine}"));
+            }
+        }
+        restore(&world);
+    }
+}
+
 /// Undoes what the test has pushed.
 fn restore(world: &World) {
     let folder = world.origin.root().join("plain.git");
@@ -115,6 +137,11 @@ fn where_the_helper_cannot_be_told_no_pin_is_passed_by() {
     let done = clone("NOTHING");
     done.expect_code(119);
     assert!(done.stderr_text().contains("versions-git:1"), "{}", done.stderr_text());
+    // The pin of what git makes of a URL counts as well.
+    let rule = format!("url.{}/.insteadOf=far:", world.origin.http());
+    world.sandbox.clear_work();
+    let far = world.git(&["-c", &rule, "clone", "-q", "far:plain.git", "a"]);
+    far.env("TMPDIR", "/nonexistent").finish().expect_code(119);
     world.origin.take_requests();
     clone("VCACHE_OFFLINE").expect_code(118);
     assert_eq!(world.origin.take_requests(), Vec::<String>::new());
@@ -187,7 +214,20 @@ fn no_way_leads_to_the_network_offline() {
     offline(&["pull", "-q"]).expect_code(118);
     world.real(&["-C", "a", "remote", "add", "y", &url]).finish().expect_code(0);
     offline(&["fetch", "-q", "y"]).expect_code(118);
-    offline(&["fetch", "-q", "--filter", "blob:none", "y"]).expect_code(118);
+    offline(&["fetch", "-q", "--shallow-since", "2000-01-01T00:00:00", "y"]).expect_code(118);
+    offline(&["--shallow-file", "/dev/null", "ls-remote", &url]).expect_code(118);
+    offline(&["remote", "add", "-ft", "main", "z", &url]).expect_code(118);
+    let rule = format!("url.{}/.insteadOf=gh/", world.origin.git());
+    offline(&["-c", &rule, "ls-remote", "gh/plain.git"]).expect_code(118);
+    let secret = world.url("plain.git").replace("http://", "http://user:pw@");
+    world.real(&["-C", "a", "remote", "add", "secret", &secret]).finish().expect_code(0);
+    offline(&["fetch", "-q", "secret"]).expect_code(118);
+    offline(&["fetch", "-q", "--all"]).expect_code(118);
+    world.git(&["clone", "-q", &world.url("deep.git"), "s"]).finish().expect_code(0);
+    world.origin.take_requests();
+    let update =
+        world.git(&["-c", "clone.defaultRemoteName=up", "-C", "s", "submodule", "-q", "update", "--init"]);
+    update.env("VCACHE_OFFLINE", "y").finish().expect_code(118);
     assert_eq!(world.origin.take_requests(), Vec::<String>::new());
     // What needs none is done.
     offline(&["ls-remote", "--get-url", "y"]).expect_code(0);
@@ -214,4 +254,32 @@ fn what_a_build_has_recorded_is_there_for_the_next_one() {
         assert_eq!(done.code, 0, "{options:?}: {}", done.stderr_text());
         world.expect_clone(&head);
     }
+}
+
+#[test]
+fn a_call_on_others_word_is_no_submodule() {
+    let Some(world) = World::new("a_call_on_others_word_is_no_submodule") else { return };
+    let (plain, sub) = (world.url("plain.git"), world.url("sub.git"));
+    let pin = world.origin.id("plain.git", "main~1");
+    world.sandbox.pin_git(&format!("{plain}=={pin}\n"));
+    let distrusted = |url: &str| {
+        world.sandbox.clear_work();
+        world
+            .git(&["clone", "-q", url, "a"])
+            .env("GIT_PROTOCOL_FROM_USER", "0")
+            .env("VCACHE_STRICT", "y")
+            .finish()
+    };
+    distrusted(&plain).expect_code(0);
+    world.expect_clone(&pin);
+    distrusted(&sub).expect_code(117);
+}
+
+#[test]
+fn what_leads_to_this_machine_needs_no_network() {
+    let Some(world) = World::new("what_leads_to_this_machine_needs_no_network") else { return };
+    let rule = format!("url.{}/.insteadOf=git://h.example/", world.origin.root().display());
+    let clone = world.git(&["-c", &rule, "clone", "-q", "git://h.example/plain.git", "a"]);
+    clone.env("VCACHE_OFFLINE", "y").env("VCACHE_STRICT", "y").finish().expect_code(0);
+    world.expect_clone(&world.origin.id("plain.git", "main"));
 }

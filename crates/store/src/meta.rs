@@ -121,8 +121,8 @@ pub(crate) fn parse_alias(content: &[u8]) -> Option<([u8; 16], Sha256Id)> {
 }
 
 impl Store {
-    /// Notes that content was derived from other content by a program that ran here. It is kept in meta files, so believed only of trusted owners,
-    /// of lower caches too; neither archives nor tiers carry it.
+    /// Notes that content was derived from other content by a program that ran here. It is kept in a meta file, so believed only of trusted owners;
+    /// neither archives nor tiers carry it, and lower caches are not asked.
     ///
     /// # Errors
     /// [`Error::Io`]: it can't be noted.
@@ -134,7 +134,7 @@ impl Store {
 
     /// Whether it was noted that content was derived from this.
     pub fn is_derived(&self, id: &Sha256Id, from: &Sha256Id) -> bool {
-        self.layers().any(|layer| layer.meta(id).is_some_and(|meta| meta.derived_from == Some(*from)))
+        self.own.meta(id).is_some_and(|meta| meta.derived_from == Some(*from))
     }
 
     /// The md5 by which a blob was wanted, as far as that is known.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -110,7 +111,10 @@ impl Bare {
     ) -> Result<Blob, Trouble> {
         let path = self.pack_path(&pack.name, kind);
         let blob = blob.ok_or_else(|| Trouble::Missing { name: pack.name.clone(), kind })?;
-        let placed = if blob.file().is_some() {
+        // What another user owns may be changed behind our back.
+        let is_ours =
+            |metadata: fs::Metadata| [0, rustix::process::geteuid().as_raw()].contains(&metadata.uid());
+        let placed = if blob.file().is_some() && fs::metadata(blob.path()).is_ok_and(is_ours) {
             blob.verify().map(|()| std::os::unix::fs::symlink(blob.path(), &path))
         } else {
             let mut file = File::create_new(&path).map_err(Trouble::at(&path))?;

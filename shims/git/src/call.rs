@@ -35,8 +35,10 @@ pub(crate) struct Remote {
     pub(crate) command: Command,
     /// The words before the subcommand: how many.
     pub(crate) globals: usize,
-    /// A URL that is typed instead of a remote's name.
+    /// What is cloned, or which remote is meant: a URL or a path, or a remote's name.
     pub(crate) url: Option<String>,
+    /// All remotes are meant, or several.
+    pub(crate) all: bool,
     /// Of a clone: the name of its remote.
     pub(crate) origin: Option<String>,
     /// Of a clone: the branch or tag that it checks out.
@@ -77,6 +79,8 @@ pub(crate) fn parse(words: &[OsString]) -> Call {
 fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
     let other = Remote { globals: at, ..Remote::default() };
     let word = |index: usize| rest.get(index).and_then(|word| word.to_str()).unwrap_or_default();
+    // Behind switches: of `submodule` and `remote` their own subcommand.
+    let first = rest.iter().take_while(|word| word.as_encoded_bytes().starts_with(b"-")).count();
     match name {
         "clone" => Call::Remote(clone(other, rest)),
         "fetch" | "pull" => Call::Remote(fetch(other, rest)),
@@ -89,7 +93,7 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
             match rest.iter().find_map(|word| value(word.to_str()?)).or(after) {
                 // Over HTTP only the newest gits can.
                 Some(remote) if Transport::of(&remote) != Transport::Http => {
-                    let url = Some(remote).filter(|remote| Transport::of(remote).is_remote());
+                    let url = Some(remote);
                     // Its value may be a secret, so only the name is noted.
                     let is_exec =
                         |word: &OsString| word.to_str().is_some_and(|word| word.starts_with("--exec"));
@@ -100,8 +104,7 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
             }
         }
         "submodule" => {
-            let quiet = usize::from(matches!(word(0), "-q" | "--quiet"));
-            match word(quiet) {
+            match word(first) {
                 // What is added is at whatever its branch is at.
                 word @ ("add" | "update") => {
                     let follows = word == "add" || rest.iter().any(|word| word == "--remote");
@@ -111,12 +114,17 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
             }
         }
         "remote" => {
-            let verbose = usize::from(matches!(word(0), "-v" | "--verbose"));
-            match word(verbose) {
-                "update" | "prune" | "show" | "set-head" => Call::Remote(other),
-                "add" if rest.iter().any(|word| word == "-f" || word == "--fetch") => {
-                    let is_url = |word: &&str| Transport::of(word).is_remote();
-                    let url = rest.last().and_then(|word| word.to_str()).filter(is_url).map(str::to_owned);
+            let named = rest.iter().skip(first + 1).filter_map(|word| word.to_str());
+            let named = named.filter(|word| !word.starts_with('-')).collect::<Vec<_>>();
+            match word(first) {
+                // These may be groups of remotes.
+                "update" => Call::Remote(Remote { all: true, ..other }),
+                "prune" | "show" | "set-head" => {
+                    let url = named.first().map(|name| (*name).to_owned());
+                    Call::Remote(Remote { url, all: named.len() > 1, ..other })
+                }
+                "add" if rest.iter().any(fetches) => {
+                    let url = named.last().map(|url| (*url).to_owned());
                     Call::Remote(Remote { url, left: Some(Reason::new(Code::RemoteAdd, "")), ..other })
                 }
                 _ => Call::Local,
@@ -125,6 +133,13 @@ fn subcommand(name: &str, at: usize, rest: &[OsString]) -> Call {
         _ if LOCAL.binary_search(&name).is_ok() => Call::Local,
         _ => Call::Unknown { name: name.to_owned(), at },
     }
+}
+
+/// Whether a word makes `git remote add` fetch: `-f`, in a bundle too, and `--fetch`, however much of it.
+fn fetches(word: &OsString) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    let is_long = word.len() > 2 && "--fetch".starts_with(word);
+    is_long || (word.starts_with('-') && !word.starts_with("--") && word.contains('f'))
 }
 
 fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
@@ -145,7 +160,7 @@ fn clone(mut call: Remote, rest: &[OsString]) -> Remote {
                         call.left = Some(Reason::new(Code::Credentials, name));
                     }
                 }
-                Meaning::Follows | Meaning::Other => {}
+                Meaning::All | Meaning::Follows | Meaning::Other => {}
             },
             Kind::Option { opt, negated: false, .. } if opt.meaning == Meaning::Follows => {
                 call.follows = true
@@ -169,6 +184,7 @@ fn fetch(mut call: Remote, rest: &[OsString]) -> Remote {
         match &item.kind {
             Kind::Positional(word) => words.extend(word.to_str()),
             Kind::Unknown { .. } => has_unknown = true,
+            Kind::Option { opt, .. } if opt.meaning == Meaning::All => call.all = true,
             Kind::Option { opt, .. } if opt.meaning == Meaning::Server => {
                 // Its value may be a secret.
                 call.left = Some(Reason::new(Code::ServerOption, format!("--{}", opt.long)));
@@ -178,12 +194,13 @@ fn fetch(mut call: Remote, rest: &[OsString]) -> Remote {
     }
     if has_unknown {
         // What follows may be its value: only that is the remote which can be nothing else.
-        let is_sure = |word: &&str| word.contains("://") && Transport::of(word).is_remote();
+        let is_sure =
+            |word: &&str| (word.contains("://") || word.contains('@')) && Transport::of(word).is_remote();
         let rest = rest.iter().filter_map(|word| word.to_str()).filter(|word| !word.starts_with('-'));
         words = rest.skip_while(|word| !is_sure(word)).collect();
     }
     let mut words = words.into_iter();
-    call.url = words.next().filter(|word| Transport::of(word).is_remote()).map(str::to_owned);
+    call.url = words.next().map(str::to_owned);
     let sources = words.map(|word| word.trim_start_matches(['+', '^']).split(':').next().unwrap_or_default());
     let is_name = |source: &&str| !source.is_empty() && !source.contains('*') && !is_id(source);
     call.refs = sources.filter(is_name).map(str::to_owned).collect();
@@ -277,7 +294,8 @@ mod tests {
     fn urls_instead_of_remotes() {
         for (line, url) in [
             ("git fetch", None),
-            ("git fetch origin a:b", None),
+            ("git fetch origin a:b", Some("origin")),
+            ("git ls-remote --ref git@h:a", Some("git@h:a")),
             ("git fetch --depth 1 http://h/a x", Some("http://h/a")),
             ("git pull git@h:a", Some("git@h:a")),
             ("git ls-remote -q http://h/a", Some("http://h/a")),
@@ -288,6 +306,10 @@ mod tests {
             ("git archive --remote git://h/a HEAD", Some("git://h/a")),
             ("git remote update", None),
             ("git remote add -f x http://h/a", Some("http://h/a")),
+            ("git remote add -ft main x http://h/a", Some("http://h/a")),
+            ("git remote add --fet x http://h/a", Some("http://h/a")),
+            ("git remote -v -v show x", Some("x")),
+            ("git fetch --recurse-submodules-default yes h:a", Some("h:a")),
         ] {
             let Call::Remote(got) = of(line) else { panic!("{line}") };
             assert_eq!(got.url.as_deref(), url, "{line}");

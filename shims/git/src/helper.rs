@@ -90,7 +90,7 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
 /// Submodules are cloned with GIT_PROTOCOL_FROM_USER=0 (git(1)); one that is there is fetched without it, and known by the superproject around it. What
 /// else the call has not named is a script's.
 fn role(host: &Host, git: &Git, told: &Told, remote: &str, url: &str) -> Role {
-    if host.env("GIT_PROTOCOL_FROM_USER").is_some_and(|value| value == "0") {
+    if is_distrusted(host) && !told.is_distrusted {
         return Role::Submodule;
     }
     if told.typed_as(remote, url).is_some() {
@@ -99,6 +99,11 @@ fn role(host: &Host, git: &Git, told: &Told, remote: &str, url: &str) -> Role {
     let output = git.here(["rev-parse", "--show-superproject-working-tree"]).stderr(Stdio::null()).output();
     let is_inside = output.is_ok_and(|output| !output.stdout.trim_ascii().is_empty());
     if is_inside { Role::Submodule } else { Role::Script }
+}
+
+/// Whether git is told that a URL is not the user's word.
+pub(crate) fn is_distrusted(host: &Host) -> bool {
+    host.env("GIT_PROTOCOL_FROM_USER").is_some_and(|value| value == "0")
 }
 
 /// Learns what is there, and decides.

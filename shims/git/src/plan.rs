@@ -50,14 +50,23 @@ impl Situation {
         found.map_or(url.to_owned(), |(base, rest)| base + &rest)
     }
 
-    /// The URLs that the remotes of the repository are fetched from.
-    pub(crate) fn fetched_from(&self) -> Vec<String> {
-        self.remotes().into_values().filter(|url| Transport::of(url).is_remote()).map(str::to_owned).collect()
+    /// The repository that is named by its URL, as typed; none where a remote's name is typed, or a path.
+    pub(crate) fn typed<'c>(&self, call: &'c Remote) -> Option<&'c str> {
+        let url = call.url.as_deref().filter(|url| !self.remotes().contains_key(url))?;
+        (call.command == Command::Clone || self.is_far(url)).then_some(url)
+    }
+
+    /// Whether a URL, as typed or configured, leads to another machine.
+    pub(crate) fn is_far(&self, url: &str) -> bool {
+        Transport::of(&self.rewritten(url)).is_remote()
     }
 }
 
 /// What of git's configuration is asked for, as `git config --get-regexp` has it.
 pub(crate) const ASKED: &str = r"^(url\..*\.insteadof|remote\..*\.(url|vcs)|branch\..*\.remote|clone\.defaultremotename|protocol\.(.*\.)?allow|http\..*(extraheader|cookiefile))$";
+
+/// Remotes that the real git reaches by itself: their URLs, and why.
+type Others = Vec<(String, Reason)>;
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,6 +79,8 @@ pub(crate) enum Plan {
         config: Vec<String>,
         /// `GIT_ALLOW_PROTOCOL`, where it has to have more.
         allowed: Option<String>,
+        /// Remotes that are meant too.
+        others: Others,
     },
 }
 
@@ -77,17 +88,19 @@ pub(crate) enum Plan {
 pub(crate) fn plan(call: &Remote, situation: &Situation) -> Plan {
     let config = match left(call, situation) {
         Some(reason) => Err(reason),
-        None if call.command == Command::Clone => of_clone(call, situation),
+        None if call.command == Command::Clone => {
+            of_clone(call, situation).map(|config| (config, Vec::new()))
+        }
         None => of_repository(call, situation),
     };
     match config {
         Err(reason) => Plan::Passthrough(reason),
-        Ok(mut config) => {
+        Ok((mut config, others)) => {
             config.sort();
             config.dedup();
             config.push(format!("protocol.{}.allow=always", helper::VCS));
             let allowed = situation.allowed.as_ref().map(|allowed| format!("{allowed}:{}", helper::VCS));
-            Plan::Route { config, allowed }
+            Plan::Route { config, allowed, others }
         }
     }
 }
@@ -116,43 +129,53 @@ fn left(call: &Remote, situation: &Situation) -> Option<Reason> {
 fn of_clone(call: &Remote, situation: &Situation) -> Result<Vec<String>, Reason> {
     let url = call.url.as_deref().unwrap_or_default();
     must_be_ours(&situation.rewritten(url))?;
-    let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
-    let named = call.origin.as_deref().or(named.map(|(_, value)| value.as_str()));
+    let named = call.origin.as_deref().or(default_name(situation));
     if named.is_some_and(|name| name.contains('=')) {
         return Err(Reason::new(Code::Equals, ""));
     }
-    // `origin` is that of submodules.
-    Ok(named.into_iter().chain(["origin"]).map(by_helper).collect())
+    let of_submodules = default_name(situation).unwrap_or("origin");
+    Ok(named.into_iter().chain(["origin", of_submodules]).map(by_helper).collect())
 }
 
-/// All remotes of the repository, and the URL that is typed instead of one.
-fn of_repository(call: &Remote, situation: &Situation) -> Result<Vec<String>, Reason> {
+/// What the remote of a clone is called where the call does not say.
+fn default_name(situation: &Situation) -> Option<&str> {
+    let named = situation.config.iter().rfind(|(name, _)| name == "clone.defaultremotename");
+    named.map(|(_, value)| value.as_str())
+}
+
+/// All remotes of the repository, and the URL that is typed instead of one; then those that are meant and are not ours.
+fn of_repository(call: &Remote, situation: &Situation) -> Result<(Vec<String>, Others), Reason> {
     let mut config = Vec::new();
-    if call.command == Command::Submodule {
-        config.push(by_helper("origin"));
-    }
-    if let Some(url) = &call.url {
+    let remotes = situation.remotes();
+    if let Some(url) = situation.typed(call) {
         must_be_ours(&situation.rewritten(url))?;
         if url.contains('=') {
             return Err(Reason::new(Code::Equals, ""));
         }
         config.extend([format!("remote.{url}.url={url}"), by_helper(url)]);
     }
-    let mut why = None;
-    for (name, url) in situation.remotes() {
+    let mut others = BTreeMap::new();
+    for (name, url) in &remotes {
         match must_be_ours(&situation.rewritten(url)) {
             Ok(()) if !name.contains('=') => {
                 config.extend((name == url).then(|| format!("remote.{url}.url={url}")));
                 config.push(by_helper(name));
             }
-            Ok(()) => why = why.or(Some(Reason::new(Code::Equals, name))),
-            Err(reason) => why = why.or(Some(reason)),
+            Ok(()) => drop(others.insert(*name, Reason::new(Code::Equals, *name))),
+            Err(reason) => drop(others.insert(*name, reason)),
         }
     }
-    match config.is_empty() {
-        true => Err(why.unwrap_or(Reason::new(Code::NoRemote, ""))),
-        false => Ok(config),
+    if config.is_empty() && call.command != Command::Submodule {
+        return Err(others.into_values().next().unwrap_or(Reason::new(Code::NoRemote, "")));
     }
+    if call.command == Command::Submodule {
+        // They have names of their own, of which others would make remotes of this repository.
+        let names = ["origin", default_name(situation).unwrap_or("origin")];
+        config.extend(names.into_iter().filter(|name| !others.contains_key(name)).map(by_helper));
+    }
+    let is_meant = |name: &str| call.all || call.url.as_deref() == Some(name);
+    others.retain(|name, _| is_meant(name) && situation.is_far(remotes[name]));
+    Ok((config, others.into_iter().map(|(name, reason)| (remotes[name].to_owned(), reason)).collect()))
 }
 
 fn by_helper(remote: &str) -> String {
@@ -172,9 +195,15 @@ pub(crate) fn refused(policy: &Policy, reason: &Reason, url: &str, found: &Found
     }
 }
 
-/// The URLs that a call may ask, as typed or configured.
+/// The URLs on other machines that a call may ask, as typed or configured.
 pub(crate) fn asked(call: &Remote, situation: &Situation) -> Vec<String> {
-    call.url.clone().map_or_else(|| situation.fetched_from(), |url| vec![url])
+    let remotes = situation.remotes();
+    let named = call.url.as_deref().and_then(|name| remotes.get(name).copied());
+    let urls: Vec<&str> = match situation.typed(call).or(named) {
+        Some(url) => vec![url],
+        None => remotes.into_values().collect(),
+    };
+    urls.into_iter().filter(|url| situation.is_far(url)).map(str::to_owned).collect()
 }
 
 fn must_be_ours(url: &str) -> Result<(), Reason> {

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::journal::{Journal, Outcome};
-use vcache_shim::pins::Found;
+use vcache_shim::pins::{Commit, Found};
 use vcache_shim::{Host, Messages, Policy, Settings, cache, real_tool, settings};
 
 use crate::COMPONENT;
-use crate::address::{Transport, key};
+use crate::address::key;
 use crate::cached::pins;
 use crate::call::{Call, Command, Remote, parse, split};
 use crate::git::Git;
@@ -42,6 +42,8 @@ pub(crate) struct Told {
     pub(crate) is_clone: bool,
     /// The real git may do it anew: no pin is passed by, and the network is allowed.
     pub(crate) may_be_redone: bool,
+    /// `GIT_PROTOCOL_FROM_USER=0` was set for the call itself: it says nothing of submodules.
+    pub(crate) is_distrusted: bool,
     /// Of a clone: the branch or tag that it checks out.
     pub(crate) branch: Option<String>,
     /// The refs that are named.
@@ -102,11 +104,26 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             let situation = look(host, &git, &expanded[..remote.globals]);
             let reason = match plan(&remote, &situation) {
                 Plan::Passthrough(reason) => reason,
-                Plan::Route { config, allowed } => {
-                    let is_pinned =
-                        |url: &String| policy.versioned && pins(host, settings, &messages, url).pin.is_some();
+                Plan::Route { config, allowed, others } => {
+                    for (url, reason) in &others {
+                        let urls = std::slice::from_ref(url);
+                        if let Some(status) =
+                            check_left(host, settings, &policy, &messages, &situation, urls, reason)
+                        {
+                            return status;
+                        }
+                    }
+                    let is_pinned = |url: &String| {
+                        pin_of(host, settings, &policy, &messages, &situation, url).pin.is_some()
+                    };
                     let may_be_redone = !policy.offline && !asked(&remote, &situation).iter().any(is_pinned);
-                    match route(host, &git, told(&remote, &situation, may_be_redone), config, allowed) {
+                    match route(
+                        host,
+                        &git,
+                        told(&remote, &situation, may_be_redone, helper::is_distrusted(host)),
+                        config,
+                        allowed,
+                    ) {
                         Ok(status) => return status,
                         Err(e) => Reason::new(Code::Trouble, e.to_string()),
                     }
@@ -120,7 +137,8 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             (Remote::default(), situation, reason)
         }
     };
-    if let Some(status) = check_left(host, settings, &policy, &messages, &asked(&remote, &situation), &reason)
+    if let Some(status) =
+        check_left(host, settings, &policy, &messages, &situation, &asked(&remote, &situation), &reason)
     {
         return status;
     }
@@ -135,11 +153,12 @@ fn check_left(
     settings: &Settings,
     policy: &Policy,
     messages: &Messages,
+    situation: &Situation,
     urls: &[String],
     reason: &Reason,
 ) -> Option<ExitCode> {
-    for url in urls.iter().filter(|url| Transport::of(url).is_remote()) {
-        let pins = if policy.versioned { pins(host, settings, messages, url) } else { Found::default() };
+    for url in urls {
+        let pins = pin_of(host, settings, policy, messages, situation, url);
         if let Some(refusal) = refused(policy, reason, url, &pins) {
             messages.error(&refusal);
             note(host, settings, Outcome::Refused, Some(url), reason);
@@ -152,6 +171,20 @@ fn check_left(
         }
     }
     None
+}
+
+/// What version files say of a URL as typed, else of what git makes of it.
+fn pin_of(
+    host: &Host,
+    settings: &Settings,
+    policy: &Policy,
+    messages: &Messages,
+    situation: &Situation,
+    url: &str,
+) -> Found<Commit> {
+    let urls = [url.to_owned(), situation.rewritten(url)];
+    let found = urls.iter().filter(|_| policy.versioned).map(|url| pins(host, settings, messages, url));
+    found.into_iter().find(|found| *found != Found::default()).unwrap_or_default()
 }
 
 /// Becomes the real git under the name that was typed.
@@ -232,22 +265,24 @@ fn beside_us() -> Option<PathBuf> {
 }
 
 /// What the helper is to know of a call.
-fn told(remote: &Remote, situation: &Situation, may_be_redone: bool) -> Told {
+fn told(remote: &Remote, situation: &Situation, may_be_redone: bool, is_distrusted: bool) -> Told {
     let is_clone = remote.command == Command::Clone;
     let named = |name: Option<&str>, typed: &str| Typed {
         name: name.map(str::to_owned),
         typed: typed.to_owned(),
         url: situation.rewritten(typed),
     };
-    let typed = match &remote.url {
+    let typed: Vec<Typed> = match situation.typed(remote) {
         Some(url) => vec![named(if is_clone { None } else { Some(url) }, url)],
         None => situation.remotes().into_iter().map(|(name, url)| named(Some(name), url)).collect(),
     };
     Told {
         status: None,
+        // Of several remotes some may have been fetched from already.
+        may_be_redone: may_be_redone && typed.len() == 1,
         typed,
         is_clone,
-        may_be_redone,
+        is_distrusted,
         branch: remote.branch.clone(),
         refs: remote.refs.clone(),
         follows: remote.follows,

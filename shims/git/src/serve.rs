@@ -17,7 +17,7 @@ use crate::reason::Code;
 use crate::refusal::Refusal;
 use crate::run::Told;
 use crate::state::{Extent, State};
-use crate::tracking::Tracked;
+use crate::tracking::Refs;
 use crate::view::{View, view};
 
 /// An object that git wants, and the ref that it knows it by (its own name, where it knows none).
@@ -55,8 +55,8 @@ pub(crate) struct Server<'a> {
     pub(crate) state: State,
     pub(crate) view: View,
     pub(crate) bare: Option<Bare>,
-    /// What the repository has and the listing has not.
-    pub(crate) ahead: Vec<(String, Tracked)>,
+    /// What the repository has of the remote already.
+    pub(crate) tracked: Refs,
     /// The state is what the cache has, read a moment ago.
     is_read: bool,
     /// The refs are the origin's, as of this call: asked for by us, or by whoever had the lock.
@@ -86,7 +86,7 @@ impl<'a> Server<'a> {
             state: State::default(),
             view: View::default(),
             bare: None,
-            ahead: Vec::new(),
+            tracked: Refs::default(),
             is_read: false,
             is_current: false,
             listed: false,

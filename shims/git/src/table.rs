@@ -9,6 +9,7 @@ pub(crate) const GLOBAL_WITH_VALUE: &[&str] = &[
     "--config-env",
     "--git-dir",
     "--namespace",
+    "--shallow-file",
     "--super-prefix",
     "--work-tree",
     "-C",
@@ -30,6 +31,8 @@ pub(crate) enum Meaning {
     Config,
     /// Submodules are at a branch of theirs.
     Follows,
+    /// Several remotes are meant.
+    All,
     /// The remote's name.
     Origin,
     /// The server is asked in another way.
@@ -86,7 +89,7 @@ pub(crate) const CLONE: Table<Meaning> = Table {
 pub(crate) const FETCH: Table<Meaning> = Table {
     dialect: Dialect::GETOPT_LONG,
     options: &[
-        switch("all", NO_LETTER, Meaning::Other).negatable(),
+        switch("all", NO_LETTER, Meaning::All).negatable(),
         switch("allow-unrelated-histories", NO_LETTER, Meaning::Other).negatable(),
         switch("append", b'a', Meaning::Other).negatable(),
         switch("atomic", NO_LETTER, Meaning::Other).negatable(),
@@ -115,8 +118,8 @@ pub(crate) const FETCH: Table<Meaning> = Table {
         value("jobs", b'j', Meaning::Other),
         switch("keep", b'k', Meaning::Other).negatable(),
         row("log", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
-        switch("multiple", b'm', Meaning::Other).negatable(),
-        switch("negotiate-only", NO_LETTER, Meaning::Other).negatable(),
+        switch("multiple", b'm', Meaning::All).negatable(),
+        switch("negotiate-only", NO_LETTER, Meaning::Server).negatable(),
         value("negotiation-tip", NO_LETTER, Meaning::Other),
         switch("porcelain", NO_LETTER, Meaning::Other).negatable(),
         switch("prefetch", NO_LETTER, Meaning::Other).negatable(),
@@ -126,7 +129,7 @@ pub(crate) const FETCH: Table<Meaning> = Table {
         switch("quiet", b'q', Meaning::Other).negatable(),
         row("rebase", b'r', Arity::Optional, Meaning::Other).negatable(),
         row("recurse-submodules", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
-        row("recurse-submodules-default", NO_LETTER, Arity::Optional, Meaning::Other).negatable(),
+        value("recurse-submodules-default", NO_LETTER, Meaning::Other),
         switch("refetch", NO_LETTER, Meaning::Other).negatable(),
         value("refmap", NO_LETTER, Meaning::Other),
         switch("refs", NO_LETTER, Meaning::Other).negatable(),

@@ -4,6 +4,7 @@
 //! So the origin is asked where it can be; where not, such a ref is shown as the repository has it, which changes nothing in it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::failure::Failure;
@@ -28,59 +29,71 @@ impl Server<'_> {
         if self.is_clone() || self.left.is_some() {
             return Ok(());
         }
-        self.ahead = self.ahead_of_view();
-        let is_unseen = |(name, tracked): &(String, Tracked)| self.state.refs.get(name) != Some(&tracked.id);
-        if self.ahead.iter().any(is_unseen) && !self.is_current() && !self.cached.policy.offline {
+        let of_remote = Refs::of(&self.git, &self.remote);
+        let is_unseen = |(name, tracked): (&String, &Tracked)| self.state.refs.get(name) != Some(&tracked.id);
+        if of_remote.tracked.iter().any(is_unseen) && !self.is_current() && !self.cached.policy.offline {
             let known = self.cached.load(&Extent::Whole);
             self.state = self.ask(known)?;
             let pin = self.cached.pin().map(|pin| pin.id.clone());
             self.show_pin(pin.as_deref());
         }
+        self.tracked = of_remote;
         Ok(())
     }
 
     /// Shows what the repository is ahead with as it has it: where the origin could not be asked, and where it has pushed to what is pinned.
     pub(crate) fn spare(&mut self) {
-        for (name, Tracked { id, local }) in std::mem::take(&mut self.ahead) {
-            let is_pinned = self.cached.pin().is_some() && self.view.selected.as_ref() == Some(&name);
-            let is_pushed = || by_push(&self.git, &local) == Some(true);
-            let stays = match self.is_current() {
-                true => is_pinned && is_pushed(),
-                // What is listed has moved on here. What is not may have been pruned by others, so it stays only where a push made it.
-                false => (!is_pinned && self.view.refs.contains_key(&name)) || is_pushed(),
-            };
-            if stays {
-                self.view.refs.insert(name, id);
-            }
-        }
-    }
-
-    /// Refs of the remote that git would see as they were before, or not at all though they may have been pushed from here.
-    fn ahead_of_view(&self) -> Vec<(String, Tracked)> {
-        let shown = &self.view.refs;
-        let mut tracked = tracked(&self.git, &self.remote);
-        tracked.retain(|name, tracked| shown.get(name) != Some(&tracked.id));
+        let Refs { tracked, is_partial } = std::mem::take(&mut self.tracked);
+        let is_pinned =
+            |name: &String| self.cached.pin().is_some() && self.view.selected.as_ref() == Some(name);
+        let differs = |(name, tracked): &(String, Tracked)| {
+            self.view.refs.get(name) != Some(&tracked.id) && (is_pinned(name) || !self.is_current())
+        };
+        let ahead: Vec<_> = tracked.into_iter().filter(differs).collect();
         let listed: HashSet<&str> =
-            tracked.keys().filter_map(|name| shown.get(name).map(String::as_str)).collect();
-        let mut command = self.git.here(["cat-file", "--batch-check=%(objectname)"]);
-        let here = present(&mut command, &listed).unwrap_or_default();
-        let is_older = |old: &str, new: &str| {
-            is_ancestor(&mut self.git.here(["merge-base", "--is-ancestor", old, new])) == Some(true)
+            ahead.iter().filter_map(|(name, _)| self.view.refs.get(name).map(String::as_str)).collect();
+        // To look for what a partial clone has left out would be to fetch it.
+        let here = match is_partial {
+            true => HashSet::new(),
+            false => present(&mut self.git.here(["cat-file", "--batch-check=%(objectname)"]), &listed)
+                .unwrap_or_default(),
         };
-        let is_ahead = |name: &String, tracked: &Tracked| match shown.get(name) {
-            None => by_push(&self.git, &tracked.local) != Some(false),
-            Some(listed) => here.contains(listed) && is_older(listed, &tracked.id),
+        let is_older = |old: &String, new: &String| {
+            here.contains(old)
+                && is_ancestor(&mut self.git.here(["merge-base", "--is-ancestor", old, new])) == Some(true)
         };
-        tracked.into_iter().filter(|(name, tracked)| is_ahead(name, tracked)).collect()
+        let logs = logs(&self.git);
+        let stays = |(name, Tracked { id, local }): &(String, Tracked)| {
+            let listed = self.view.refs.get(name).filter(|_| !is_pinned(name));
+            by_push(&logs.join(local)) || listed.is_some_and(|listed| is_older(listed, id))
+        };
+        let staying: Vec<_> = ahead.into_iter().filter(stays).collect();
+        self.view.refs.extend(staying.into_iter().map(|(name, tracked)| (name, tracked.id)));
     }
 }
 
-/// By the names that they have at the remote.
-fn tracked(git: &Git, remote: &str) -> BTreeMap<String, Tracked> {
-    let variable = format!("remote.{remote}.fetch");
-    let settings = git.config(&[], r"^remote\..*\.fetch$");
-    let refspecs: Vec<&str> =
-        settings.iter().filter(|(name, _)| *name == variable).map(|(_, value)| value.as_str()).collect();
+/// The refs of a remote as the repository has them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Refs {
+    /// By the names that they have at the remote.
+    tracked: BTreeMap<String, Tracked>,
+    /// Objects may be missing, and are fetched when they are looked for.
+    is_partial: bool,
+}
+
+impl Refs {
+    fn of(git: &Git, remote: &str) -> Refs {
+        let settings = git.config(&[], r"^(remote\..*\.(fetch|promisor)|extensions\.partialclone)$");
+        let variable = format!("remote.{remote}.fetch");
+        let refspecs: Vec<&str> =
+            settings.iter().filter(|(name, _)| *name == variable).map(|(_, value)| value.as_str()).collect();
+        let is_partial =
+            settings.iter().any(|(name, _)| name.ends_with(".promisor") || name.ends_with("partialclone"));
+        Refs { tracked: tracked(git, &refspecs), is_partial }
+    }
+}
+
+fn tracked(git: &Git, refspecs: &[&str]) -> BTreeMap<String, Tracked> {
     if refspecs.is_empty() {
         return BTreeMap::new();
     }
@@ -110,11 +123,16 @@ fn source(refspec: &str, local: &str) -> Option<String> {
     }
 }
 
-/// Whether it was a push that has last changed a ref; none where git keeps no log of it, as in bare repositories.
-fn by_push(git: &Git, local: &str) -> Option<bool> {
-    let mut command = git.here(["reflog", "show", "-1", "--format=%gs", local, "--"]);
-    let last = fed(command.stderr(Stdio::null()), String::new()).unwrap_or_default();
-    Some(last.trim_end() == BY_PUSH).filter(|_| !last.is_empty())
+/// The folder of the logs of refs.
+fn logs(git: &Git) -> PathBuf {
+    let printed = git.here(["rev-parse", "--git-path", "logs"]).output();
+    printed.map(|output| String::from_utf8_lossy(&output.stdout).trim_end().into()).unwrap_or_default()
+}
+
+/// Whether it was a push that has last changed a ref, by its log (git-reflog(1)); false where none is kept, as in bare repositories.
+fn by_push(log: &Path) -> bool {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().next_back().is_some_and(|line| line.ends_with(&format!("\t{BY_PUSH}")))
 }
 
 #[cfg(test)]
