@@ -283,3 +283,27 @@ fn what_leads_to_this_machine_needs_no_network() {
     clone.env("VCACHE_OFFLINE", "y").env("VCACHE_STRICT", "y").finish().expect_code(0);
     world.expect_clone(&world.origin.id("plain.git", "main"));
 }
+
+#[test]
+fn where_nothing_is_ahead_nobody_is_asked() {
+    let Some(world) = World::new("where_nothing_is_ahead_nobody_is_asked") else { return };
+    let url = world.url("moved.git");
+    let old = world.origin.id("moved.git", "main");
+    let unversioned = |words: &[&str]| {
+        world.git(words).env_remove(UNVERSIONED).finish().expect_code(0);
+    };
+    unversioned(&["clone", "-q", &url, "a"]);
+    let new = world.origin.push("moved.git", "main", "later");
+    world.git(&["clone", "-q", &url, "b"]).finish().expect_code(0);
+    world.origin.take_requests();
+    // The cache has seen more by now than this clone, or just what is pinned.
+    unversioned(&["-C", "a", "fetch", "-q"]);
+    assert_eq!(world.ask(&["rev-parse", "origin/main"]), new);
+    world.sandbox.pin_git(&format!("{url}=={old}\n"));
+    world.clone(&["-q"], &url).expect_code(0);
+    for _ in ["once", "again"] {
+        world.git(&["-C", "a", "fetch", "-q"]).finish().expect_code(0);
+        assert_eq!(world.ask(&["rev-parse", "origin/main"]), old);
+    }
+    assert_eq!(world.origin.take_requests(), Vec::<String>::new());
+}

@@ -29,21 +29,35 @@ impl Server<'_> {
         if self.is_clone() || self.left.is_some() {
             return Ok(());
         }
-        let of_remote = Refs::of(&self.git, &self.remote);
-        let is_unseen = |(name, tracked): (&String, &Tracked)| self.state.refs.get(name) != Some(&tracked.id);
-        if of_remote.tracked.iter().any(is_unseen) && !self.is_current() && !self.cached.policy.offline {
+        self.tracked = Refs::of(&self.git, &self.remote);
+        if !self.is_current() && !self.cached.policy.offline && self.has_unseen() {
             let known = self.cached.load(&Extent::Whole);
             self.state = self.ask(known)?;
             let pin = self.cached.pin().map(|pin| pin.id.clone());
             self.show_pin(pin.as_deref());
         }
-        self.tracked = of_remote;
         Ok(())
+    }
+
+    /// Whether the repository has a ref that is not listed, or is listed at another commit that the repository has as well; where it lacks that
+    /// commit, the listing is the newer one.
+    fn has_unseen(&self) -> bool {
+        let listed_or_pinned = |name: &String| [self.state.refs.get(name), self.view.refs.get(name)];
+        let tracked = &self.tracked.tracked;
+        let differing = tracked.iter().filter(|(name, of)| !listed_or_pinned(name).contains(&Some(&of.id)));
+        let listed: Vec<Option<&String>> = differing.map(|(name, _)| self.state.refs.get(name)).collect();
+        let ids: HashSet<&str> = listed.iter().flatten().map(|id| id.as_str()).collect();
+        listed.contains(&None) || (!ids.is_empty() && (self.tracked.is_part || !self.here(&ids).is_empty()))
+    }
+
+    /// Those of these objects that the repository has.
+    fn here(&self, ids: &HashSet<&str>) -> HashSet<String> {
+        present(&mut self.git.here(["cat-file", "--batch-check=%(objectname)"]), ids).unwrap_or_default()
     }
 
     /// Shows what the repository is ahead with as it has it: where the origin could not be asked, and where it has pushed to what is pinned.
     pub(crate) fn spare(&mut self) {
-        let Refs { tracked, is_partial } = std::mem::take(&mut self.tracked);
+        let Refs { tracked, is_part } = std::mem::take(&mut self.tracked);
         let is_pinned =
             |name: &String| self.cached.pin().is_some() && self.view.selected.as_ref() == Some(name);
         let differs = |(name, tracked): &(String, Tracked)| {
@@ -52,17 +66,12 @@ impl Server<'_> {
         let ahead: Vec<_> = tracked.into_iter().filter(differs).collect();
         let listed: HashSet<&str> =
             ahead.iter().filter_map(|(name, _)| self.view.refs.get(name).map(String::as_str)).collect();
-        // To look for what a partial clone has left out would be to fetch it.
-        let here = match is_partial {
-            true => HashSet::new(),
-            false => present(&mut self.git.here(["cat-file", "--batch-check=%(objectname)"]), &listed)
-                .unwrap_or_default(),
-        };
+        let here = if is_part { HashSet::new() } else { self.here(&listed) };
         let is_older = |old: &String, new: &String| {
             here.contains(old)
                 && is_ancestor(&mut self.git.here(["merge-base", "--is-ancestor", old, new])) == Some(true)
         };
-        let logs = logs(&self.git);
+        let logs = path(&self.git, "logs");
         let stays = |(name, Tracked { id, local }): &(String, Tracked)| {
             let listed = self.view.refs.get(name).filter(|_| !is_pinned(name));
             by_push(&logs.join(local)) || listed.is_some_and(|listed| is_older(listed, id))
@@ -77,8 +86,8 @@ impl Server<'_> {
 pub(crate) struct Refs {
     /// By the names that they have at the remote.
     tracked: BTreeMap<String, Tracked>,
-    /// Objects may be missing, and are fetched when they are looked for.
-    is_partial: bool,
+    /// It lacks objects: it is shallow, or a partial clone, where to look for one would be to fetch it.
+    is_part: bool,
 }
 
 impl Refs {
@@ -87,9 +96,9 @@ impl Refs {
         let variable = format!("remote.{remote}.fetch");
         let refspecs: Vec<&str> =
             settings.iter().filter(|(name, _)| *name == variable).map(|(_, value)| value.as_str()).collect();
-        let is_partial =
-            settings.iter().any(|(name, _)| name.ends_with(".promisor") || name.ends_with("partialclone"));
-        Refs { tracked: tracked(git, &refspecs), is_partial }
+        let is_partial = |name: &str| name.ends_with(".promisor") || name.ends_with("partialclone");
+        let is_part = settings.iter().any(|(name, _)| is_partial(name)) || path(git, "shallow").exists();
+        Refs { tracked: tracked(git, &refspecs), is_part }
     }
 }
 
@@ -123,9 +132,9 @@ fn source(refspec: &str, local: &str) -> Option<String> {
     }
 }
 
-/// The folder of the logs of refs.
-fn logs(git: &Git) -> PathBuf {
-    let printed = git.here(["rev-parse", "--git-path", "logs"]).output();
+/// A file of the repository.
+fn path(git: &Git, name: &str) -> PathBuf {
+    let printed = git.here(["rev-parse", "--git-path", name]).output();
     printed.map(|output| String::from_utf8_lossy(&output.stdout).trim_end().into()).unwrap_or_default()
 }
 
