@@ -1,7 +1,7 @@
 //! A bare repository for one call, put together from packs of the cache. It is ours alone and goes with the value; it lies on the cache's file system where things
 //! are kept there (what a kill leaves is swept), else among the temporary files.
 //!
-//! Packs are linked where the cache is a folder of this machine, and copied where they come from a tier. Each is compared with its digest first.
+//! Packs are linked where they are files of ours, and copied where they come from a tier or belong to another user. Each is compared with its digest.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -262,26 +262,21 @@ impl Bare {
         for name in of_cache.chain(self.new_packs()?) {
             // The index last: with it the pack is one.
             for kind in ["pack", "idx"] {
-                let from = self.pack_path(&name, kind);
-                let to = folder.join(format!("pack-{name}.{kind}"));
-                put(&to, |file| copy(&from, file).map_err(Trouble::at(&to)))?;
+                put(&self.pack_path(&name, kind), &folder.join(format!("pack-{name}.{kind}")))?;
             }
         }
         Ok(())
     }
 }
 
-fn copy(from: &Path, to: &mut File) -> io::Result<()> {
-    io::copy(&mut File::open(from)?, to).map(drop)
-}
-
-/// A file that nobody sees before it is whole; of the mode that git gives its packs, less the umask.
-fn put(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Trouble>) -> Result<(), Trouble> {
-    let folder = path.parent().unwrap_or(path);
+/// Copies to a file that nobody sees before it is whole; of the mode that git gives its packs, less the umask.
+fn put(from: &Path, to: &Path) -> Result<(), Trouble> {
+    let folder = to.parent().unwrap_or(to);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o444);
     let mut new = tempfile::Builder::new();
     let mut new =
         new.prefix("tmp_pack_").permissions(mode).tempfile_in(folder).map_err(Trouble::at(folder))?;
-    fill(new.as_file_mut())?;
-    new.persist(path).map(drop).map_err(|e| Trouble::at(path)(e.error))
+    let copied = File::open(from).and_then(|mut from| io::copy(&mut from, new.as_file_mut()));
+    copied.map_err(Trouble::at(to))?;
+    new.persist(to).map(drop).map_err(|e| Trouble::at(to)(e.error))
 }

@@ -89,9 +89,7 @@ impl<'a> Cached<'a> {
                 None
             }
         };
-        let found = pinned_as.iter().map(|url| pins(host, settings, &messages, url));
-        let found = found.filter(|_| policy.versioned).find(|found| *found != Found::default());
-        let found = found.unwrap_or_default();
+        let found = pins(host, settings, &policy, &messages, pinned_as);
         Cached { host, settings, policy, messages, store, key: key(url), found, sends: true, started: now() }
     }
 
@@ -292,11 +290,23 @@ impl<'a> Cached<'a> {
     }
 }
 
-/// What the version file says of a URL.
-pub(crate) fn pins(host: &Host, settings: &Settings, messages: &Messages, url: &str) -> Found<Commit> {
+/// What the version file says of the first of these URLs of which it says anything; nothing without version control.
+pub(crate) fn pins(
+    host: &Host,
+    settings: &Settings,
+    policy: &Policy,
+    messages: &Messages,
+    urls: &[&str],
+) -> Found<Commit> {
+    if !policy.versioned || urls.is_empty() {
+        return Found::default();
+    }
     let folder = buildinfo(host, settings);
     match Pins::load(&folder, COMPONENT.0) {
-        Ok(pins) => pins.git(&public(url)),
+        Ok(pins) => {
+            let found = urls.iter().map(|url| pins.git(&public(url)));
+            found.into_iter().find(|found| *found != Found::default()).unwrap_or_default()
+        }
         Err(e) => {
             messages
                 .warn(format_args!("{}/versions/versions-git: {e}; no pins are in force", folder.display()));

@@ -99,23 +99,17 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             return ExitCode::from(missing.status());
         }
     };
+    let left = Left { host, settings, policy: &policy, messages: &messages };
     let (remote, situation, reason) = match resolve(&git, call, words) {
         Ok(Some((remote, expanded))) => {
             let situation = look(host, &git, &expanded[..remote.globals]);
             let reason = match plan(&remote, &situation) {
                 Plan::Passthrough(reason) => reason,
                 Plan::Route { config, allowed, others } => {
-                    for (url, reason) in &others {
-                        let urls = std::slice::from_ref(url);
-                        if let Some(status) =
-                            check_left(host, settings, &policy, &messages, &situation, urls, reason)
-                        {
-                            return status;
-                        }
+                    if let Some(status) = left.check(others.iter().map(|(url, why)| (url, why)), &situation) {
+                        return status;
                     }
-                    let is_pinned = |url: &String| {
-                        pin_of(host, settings, &policy, &messages, &situation, url).pin.is_some()
-                    };
+                    let is_pinned = |url: &String| left.pins(url, &situation).pin.is_some();
                     let may_be_redone = !policy.offline && !asked(&remote, &situation).iter().any(is_pinned);
                     match route(
                         host,
@@ -137,9 +131,8 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
             (Remote::default(), situation, reason)
         }
     };
-    if let Some(status) =
-        check_left(host, settings, &policy, &messages, &situation, &asked(&remote, &situation), &reason)
-    {
+    let urls = asked(&remote, &situation);
+    if let Some(status) = left.check(urls.iter().map(|url| (url, &reason)), &situation) {
         return status;
     }
     messages.debug(format_args!("passthrough: {}: {}", reason.code.name(), reason.detail));
@@ -147,44 +140,44 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     real_tool::pass_through(host)
 }
 
-/// Ends a call that would be left to the real git where one of these URLs may not be asked; a pin that nobody checks is said.
-fn check_left(
-    host: &Host,
-    settings: &Settings,
-    policy: &Policy,
-    messages: &Messages,
-    situation: &Situation,
-    urls: &[String],
-    reason: &Reason,
-) -> Option<ExitCode> {
-    for url in urls {
-        let pins = pin_of(host, settings, policy, messages, situation, url);
-        if let Some(refusal) = refused(policy, reason, url, &pins) {
-            messages.error(&refusal);
-            note(host, settings, Outcome::Refused, Some(url), reason);
-            return Some(ExitCode::from(refusal.status()));
-        }
-        if let Some(pin) = pins.pin {
-            let url = vcache_store::public_url(url);
-            messages
-                .warn(format_args!("the pin of {url} ({}) is not checked in this call: {reason}", pin.place));
-        }
-    }
-    None
+/// What is looked at before URLs are left to the real git.
+struct Left<'a> {
+    host: &'a Host,
+    settings: &'a Settings,
+    policy: &'a Policy,
+    messages: &'a Messages,
 }
 
-/// What version files say of a URL as typed, else of what git makes of it.
-fn pin_of(
-    host: &Host,
-    settings: &Settings,
-    policy: &Policy,
-    messages: &Messages,
-    situation: &Situation,
-    url: &str,
-) -> Found<Commit> {
-    let urls = [url.to_owned(), situation.rewritten(url)];
-    let found = urls.iter().filter(|_| policy.versioned).map(|url| pins(host, settings, messages, url));
-    found.into_iter().find(|found| *found != Found::default()).unwrap_or_default()
+impl Left<'_> {
+    /// Ends a call where one of these URLs, left for the reason beside it, may not be asked; a pin that nobody checks is said.
+    fn check<'u>(
+        &self,
+        urls: impl Iterator<Item = (&'u String, &'u Reason)>,
+        situation: &Situation,
+    ) -> Option<ExitCode> {
+        for (url, reason) in urls {
+            let pins = self.pins(url, situation);
+            if let Some(refusal) = refused(self.policy, reason, url, &pins) {
+                self.messages.error(&refusal);
+                note(self.host, self.settings, Outcome::Refused, Some(url), reason);
+                return Some(ExitCode::from(refusal.status()));
+            }
+            if let Some(pin) = pins.pin {
+                let url = vcache_store::public_url(url);
+                self.messages.warn(format_args!(
+                    "the pin of {url} ({}) is not checked in this call: {reason}",
+                    pin.place
+                ));
+            }
+        }
+        None
+    }
+
+    /// What version files say of a URL as typed, else of what git makes of it.
+    fn pins(&self, url: &str, situation: &Situation) -> Found<Commit> {
+        let urls = [url, &situation.rewritten(url)];
+        pins(self.host, self.settings, self.policy, self.messages, &urls)
+    }
 }
 
 /// Becomes the real git under the name that was typed.

@@ -99,9 +99,14 @@ impl<'a> Server<'a> {
     /// Learns the refs.
     pub(crate) fn look(&mut self) -> Result<(), Failure> {
         self.state = if self.left.is_some() { origin::list(&self.git, &self.url)? } else { self.refs()? };
+        self.show_pinned();
+        Ok(())
+    }
+
+    /// Has git see what a clone checks out at what is pinned.
+    pub(crate) fn show_pinned(&mut self) {
         let pin = self.cached.pin().map(|pin| pin.id.clone());
         self.show_pin(pin.as_deref());
-        Ok(())
     }
 
     /// Has git see what a clone checks out at this commit.

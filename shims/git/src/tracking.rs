@@ -33,8 +33,7 @@ impl Server<'_> {
         if !self.is_current() && !self.cached.policy.offline && self.has_unseen() {
             let known = self.cached.load(&Extent::Whole);
             self.state = self.ask(known)?;
-            let pin = self.cached.pin().map(|pin| pin.id.clone());
-            self.show_pin(pin.as_deref());
+            self.show_pinned();
         }
         Ok(())
     }
@@ -47,7 +46,8 @@ impl Server<'_> {
         let differing = tracked.iter().filter(|(name, of)| !listed_or_pinned(name).contains(&Some(&of.id)));
         let listed: Vec<Option<&String>> = differing.map(|(name, _)| self.state.refs.get(name)).collect();
         let ids: HashSet<&str> = listed.iter().flatten().map(|id| id.as_str()).collect();
-        listed.contains(&None) || (!ids.is_empty() && (self.tracked.is_part || !self.here(&ids).is_empty()))
+        listed.contains(&None)
+            || (!ids.is_empty() && (self.tracked.is_part(&self.git) || !self.here(&ids).is_empty()))
     }
 
     /// Those of these objects that the repository has.
@@ -57,16 +57,19 @@ impl Server<'_> {
 
     /// Shows what the repository is ahead with as it has it: where the origin could not be asked, and where it has pushed to what is pinned.
     pub(crate) fn spare(&mut self) {
-        let Refs { tracked, is_part } = std::mem::take(&mut self.tracked);
+        let mut of_remote = std::mem::take(&mut self.tracked);
         let is_pinned =
             |name: &String| self.cached.pin().is_some() && self.view.selected.as_ref() == Some(name);
         let differs = |(name, tracked): &(String, Tracked)| {
             self.view.refs.get(name) != Some(&tracked.id) && (is_pinned(name) || !self.is_current())
         };
-        let ahead: Vec<_> = tracked.into_iter().filter(differs).collect();
+        let ahead: Vec<_> = std::mem::take(&mut of_remote.tracked).into_iter().filter(differs).collect();
+        if ahead.is_empty() {
+            return;
+        }
         let listed: HashSet<&str> =
             ahead.iter().filter_map(|(name, _)| self.view.refs.get(name).map(String::as_str)).collect();
-        let here = if is_part { HashSet::new() } else { self.here(&listed) };
+        let here = if of_remote.is_part(&self.git) { HashSet::new() } else { self.here(&listed) };
         let is_older = |old: &String, new: &String| {
             here.contains(old)
                 && is_ancestor(&mut self.git.here(["merge-base", "--is-ancestor", old, new])) == Some(true)
@@ -86,8 +89,8 @@ impl Server<'_> {
 pub(crate) struct Refs {
     /// By the names that they have at the remote.
     tracked: BTreeMap<String, Tracked>,
-    /// It lacks objects: it is shallow, or a partial clone, where to look for one would be to fetch it.
-    is_part: bool,
+    /// It is a partial clone.
+    is_partial: bool,
 }
 
 impl Refs {
@@ -97,8 +100,13 @@ impl Refs {
         let refspecs: Vec<&str> =
             settings.iter().filter(|(name, _)| *name == variable).map(|(_, value)| value.as_str()).collect();
         let is_partial = |name: &str| name.ends_with(".promisor") || name.ends_with("partialclone");
-        let is_part = settings.iter().any(|(name, _)| is_partial(name)) || path(git, "shallow").exists();
-        Refs { tracked: tracked(git, &refspecs), is_part }
+        let is_partial = settings.iter().any(|(name, _)| is_partial(name));
+        Refs { tracked: tracked(git, &refspecs), is_partial }
+    }
+
+    /// Whether the repository lacks objects: it is shallow, or a partial clone, where to look for one would be to fetch it.
+    fn is_part(&self, git: &Git) -> bool {
+        self.is_partial || path(git, "shallow").exists()
     }
 }
 
