@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Once};
@@ -35,6 +35,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// The write end of its standard input, where the command was told to have a pipe there; once.
+    pub fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// The read end of its standard output, where that was asked to be [`Stdout::Pipe`]; once.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()

@@ -95,6 +95,12 @@ pub fn find(host: &Host) -> Result<RealTool, NotFound> {
     Ok(RealTool { path, guard })
 }
 
+/// The real tool at this path, or aside from it where a shim stands there; none where there is neither.
+pub fn at(host: &Host, path: &Path) -> Option<PathBuf> {
+    let is_own = |path: &Path| host.exe().is_some_and(|own| FileId::of(path).is_ok_and(|id| id == own));
+    candidate(path, is_own)
+}
+
 /// True where `PATH` leads to a real tool of the name that `host` was called by. Links to other copies of the shim do not
 /// count: two copies would each keep the other's links.
 pub fn is_there(host: &Host) -> bool {

@@ -17,11 +17,15 @@ pub enum Kind {
     Image,
     /// What is known of a git repository: its state, and its packs.
     Git,
+    /// A Debian package, or a file of a source package.
+    Deb,
+    /// A file that says what a Debian repository has: Release files, and the indexes that they name.
+    DebIndex,
 }
 
 impl Kind {
     /// Every kind, for walks.
-    pub const ALL: [Self; 3] = [Self::Web, Self::Image, Self::Git];
+    pub const ALL: [Self; 5] = [Self::Web, Self::Image, Self::Git, Self::Deb, Self::DebIndex];
 
     /// The folder's name with the format version of its keys and records.
     pub const fn bucket(self) -> &'static str {
@@ -29,6 +33,8 @@ impl Kind {
             Self::Web => "web-v1",
             Self::Image => "image-v1",
             Self::Git => "git-v1",
+            Self::Deb => "deb-v1",
+            Self::DebIndex => "deb-index-v1",
         }
     }
 
@@ -65,6 +71,28 @@ impl Key {
     /// The key of a part of what is known of a repository; `part` is one line.
     pub fn git(url: &str, part: &str) -> Self {
         Self { kind: Kind::Git, text: format!("{}\ngit {part}", public_url(url)) }
+    }
+
+    /// The key of a Debian package in this version, epoch included, for this architecture (or `all`).
+    pub fn package(name: &str, version: &str, architecture: &str) -> Self {
+        Self { kind: Kind::Deb, text: format!("deb:{name}={version}:{architecture}") }
+    }
+
+    /// The key of a file that apt knows by its digest: a package, or a file of a source package. `digest` is empty where it is a SHA-256.
+    pub fn deb(url: &str, digest: &str) -> Self {
+        Self { kind: Kind::Deb, text: format!("{}\ndeb {digest}", public_url(url)) }
+    }
+
+    /// The key of a file that says what a repository has; `part` is one line.
+    pub fn deb_index(url: &str, part: &str) -> Self {
+        Self { kind: Kind::DebIndex, text: format!("{}\nindex {part}", public_url(url)) }
+    }
+
+    /// Name, version and architecture of a text that [`Self::package`] has made.
+    pub fn package_of(text: &str) -> Option<(&str, &str, &str)> {
+        let (name, rest) = text.strip_prefix("deb:")?.split_once('=')?;
+        let (version, architecture) = rest.rsplit_once(':')?;
+        Some((name, version, architecture))
     }
 
     /// Name and parts of a text that [`Self::image`] has made.
@@ -114,10 +142,23 @@ mod tests {
             Key::image("a", "2").name(),
             Key::git("https://h/a", "state").name(),
             Key::git("https://h/a", "pack x").name(),
+            Key::deb("https://h/a", "").name(),
+            Key::deb("https://h/a", "x").name(),
+            Key::deb_index("https://h/a", "").name(),
+            Key::deb_index("https://h/a", "x").name(),
+            Key::package("a", "1:2", "all").name(),
+            Key::package("a", "1", "all").name(),
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{at}");
         }
+    }
+
+    #[test]
+    fn packages_are_told_from_their_keys() {
+        let key = Key::package("a", "5:1.0~x", "amd64");
+        assert_eq!(Key::package_of(key.text()), Some(("a", "5:1.0~x", "amd64")));
+        assert_eq!(Key::package_of(Key::deb("https://h/a=b:c", "").text()), None);
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! Calls of apt and apt-get: apt is told to fetch by our acquire method, and waited for.
+
+mod call;
+mod config;
+mod run;
+mod table;
+
+pub(crate) use run::{explain, run};

@@ -1,0 +1,51 @@
+//! The shims for apt, apt-get and dpkg: Debian packages and the indexes of their repositories from the cache.
+//!
+//! apt itself does the work. The shim tells it, by a configuration file of the call's own, which program fetches (`Dir::Bin::Methods::http` and `https`), and that
+//! program is ours too ([`method`]): what the cache has by the digest that apt expects never touches the network. So options, solver, output and the
+//! state of dpkg are the real tools' own, over any transport, and nothing is copied into an image.
+//!
+//! dpkg's shim waits for the lock of another dpkg or apt instead of failing.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "packages are files, and the real tools are run by us"
+)]
+
+mod apt;
+mod method;
+mod notes;
+mod reason;
+
+use std::process::ExitCode;
+
+use vcache_shim::family::Explanation;
+use vcache_shim::{Component, Family, Host, Settings, real_tool};
+
+/// What the multi-call executable needs to know.
+pub const FAMILY: Family = Family {
+    names: &["apt", "apt-get"],
+    also: method::NAMES,
+    only_with_tool: false,
+    run,
+    explain,
+    reasons,
+};
+
+/// SONiC's name for packages.
+pub(crate) const COMPONENT: Component = Component("deb");
+
+fn run(host: &Host, settings: &Settings) -> ExitCode {
+    match host.name().to_str() {
+        Some("apt" | "apt-get") => apt::run(host, settings),
+        Some(name) if method::NAMES.contains(&name) => method::run(host, settings),
+        _ => real_tool::pass_through(host),
+    }
+}
+
+fn explain(host: &Host, settings: &Settings) -> Explanation {
+    apt::explain(host, settings)
+}
+
+fn reasons() -> Vec<(&'static str, &'static str)> {
+    reason::Code::ALL.iter().map(|code| (code.name(), code.help())).collect()
+}
