@@ -74,7 +74,7 @@ pub struct Malformed {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum What {
     /// It holds no `==`.
-    #[error("no `==` between URL and digest")]
+    #[error("no `==` between name and version")]
     NoSeparator,
     /// What git writes around the sides of a conflict.
     #[error("a merge conflict that is not resolved")]
@@ -88,11 +88,23 @@ pub enum What {
     /// What stands behind the last `==` is no commit.
     #[error("the version is no commit (40 hexadecimal digits)")]
     Commit,
+    /// What stands before the last `==` is no name of a Debian package.
+    #[error("the name is none of a Debian package (`a-z`, `0-9`, `+`, `-`, `.`)")]
+    Package,
+    /// What stands behind the last `==` is no version of a Debian package.
+    #[error("the version is none of a Debian package (`[EPOCH:]UPSTREAM[-REVISION]`)")]
+    DebVersion,
+    /// What stands before the last `==` is no key of `versions-mirror`.
+    #[error("the key is neither a short name nor the name of an apt list file")]
+    Key,
+    /// What stands behind the last `==` is no state of an archive.
+    #[error("the version is neither the time of a snapshot nor the date of a Release file")]
+    State,
     /// It is not UTF-8, which no URL in a version file needs to be.
     #[error("not UTF-8")]
     NotUtf8,
-    /// It pins the URL to another digest of the same kind, or to another commit, than an earlier line does.
-    #[error("the same URL has another version on line {other}")]
+    /// It pins the URL or name to another digest of the same kind, commit, version or state than an earlier line does.
+    #[error("the same name has another version on line {other}")]
     Conflict {
         /// The earlier line, counted from 1.
         other: usize,

@@ -110,10 +110,10 @@ fn parse_keeps_good_lines_beside_bad_ones() {
     assert_eq!(
         problems,
         [
-            "line 3: no `==` between URL and digest",
+            "line 3: no `==` between name and version",
             "line 4: no URL before `==`",
             "line 5: the digest is neither an md5 (32 hexadecimal digits) nor `sha256:` and 64 of them",
-            "line 6: the same URL has another version on line 2",
+            "line 6: the same name has another version on line 2",
             "line 8: not UTF-8",
         ]
     );
