@@ -20,7 +20,7 @@ mod row;
 mod served;
 mod words;
 
-pub use corpus::corpus;
+pub use corpus::{corpus, version_tree};
 pub use journal::{Entry, entries};
 pub use legs::check;
 pub use row::{Content, Expect, Row, Setup, any, cached, live, uncached, warm};
