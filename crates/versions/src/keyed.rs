@@ -36,6 +36,9 @@ impl<V> Found<V> {
     }
 }
 
+/// Names and their pins.
+pub(crate) type Pins<V> = Vec<(String, Pin<V>)>;
+
 /// The grammar of one kind of file.
 pub(crate) trait Kind {
     /// What a name is pinned to.
@@ -79,7 +82,7 @@ pub(crate) fn find<K: Kind>(text: &[u8], name: &str) -> Found<K::Value> {
 
 /// Reads a whole file, in the order in which names first occur. A line that is no pin costs only itself; a name that is contradicted
 /// has no pin, and each later line of it is a problem.
-pub(crate) fn parse<K: Kind>(text: &[u8]) -> (Vec<(String, Pin<K::Value>)>, Vec<Malformed>) {
+pub(crate) fn parse<K: Kind>(text: &[u8]) -> (Pins<K::Value>, Vec<Malformed>) {
     let mut pins: Vec<(&str, Option<Pin<K::Value>>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut first_lines = Vec::new();

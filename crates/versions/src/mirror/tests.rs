@@ -118,7 +118,7 @@ fn insert_keeps_one_line_for_a_key() {
     assert_eq!(String::from_utf8(more).unwrap(), format!("{KEY}=={}\n", pinned(DATE, 'a')));
 }
 
-/// The URLs and names of `apt-get update --print-uris`, apt 2.6.1, of a private `Dir` with one source for each.
+/// What apt 2.6.1 makes of such URLs: `apt-get update --print-uris` with a private `Dir` and one source of the suite `/` for each.
 #[test]
 fn list_names_are_those_of_apt() {
     for (url, name) in [
