@@ -4,6 +4,10 @@
 //! `build-versions/` under the same name, sorted and without duplicates, by way of a temporary file and a rename, with
 //! a lock file beside it, which goes again, held for the while, so that twenty writers lose nothing and a reader never sees half a file.
 
+mod debian;
+
+pub use debian::{Release, Version, record_debs, record_release};
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

@@ -15,6 +15,8 @@ mod apt;
 mod method;
 mod notes;
 mod reason;
+mod release;
+mod release_url;
 
 use std::process::ExitCode;
 
@@ -22,14 +24,8 @@ use vcache_shim::family::Explanation;
 use vcache_shim::{Component, Family, Host, Settings, real_tool};
 
 /// What the multi-call executable needs to know.
-pub const FAMILY: Family = Family {
-    names: &["apt", "apt-get"],
-    also: method::NAMES,
-    only_with_tool: false,
-    run,
-    explain,
-    reasons,
-};
+pub const FAMILY: Family =
+    Family { names: &["apt", "apt-get"], also: method::NAMES, only_with_tool: false, run, explain, reasons };
 
 /// SONiC's name for packages.
 pub(crate) const COMPONENT: Component = Component("deb");

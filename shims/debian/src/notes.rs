@@ -14,6 +14,30 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Note {
     /// Offline, and the cache has it not; the URL, without secrets.
     OfflineMiss(String),
+    /// A package is pinned to a version that apt would not install.
+    Wanted {
+        /// Without an architecture.
+        name: String,
+        /// Of the pin, as the version file has it.
+        version: String,
+        /// Of what apt would install.
+        architecture: String,
+        /// `file:line` of the pin.
+        place: String,
+        /// The version that apt would install.
+        instead: String,
+    },
+    /// A package without a pin, where policy allows none.
+    Unpinned {
+        /// As it would stand in `versions-deb`.
+        name: String,
+        /// Which apt would install.
+        version: String,
+    },
+    /// A Release file is another one than its pin says; the whole message.
+    Violated(String),
+    /// A Release file that is no longer valid was given all the same; its label.
+    Expired(String),
 }
 
 /// Adds a note, in one write, since several methods run side by side.

@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn what_is_local_and_what_is_not() {
-        assert!(call("install a").fetches() && call("update").fetches() && call("--strange install").fetches());
+        assert!(
+            call("install a").fetches() && call("update").fetches() && call("--strange install").fetches()
+        );
         for local in ["--version", "remove a", "clean", "moo", "list", "-v"] {
             assert!(!call(local).fetches(), "{local}");
         }

@@ -2,18 +2,19 @@
 //!
 //! The file is named by `APT_CONFIG`, so nothing of it shows in apt's argv, nor in its history. apt reads it first: what the system's files say counts more.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use vcache_shim::{Host, real_tool};
 
 use super::call::Call;
-use crate::method::wishes::{NOTES, PACKAGES};
+use crate::method::wishes::{ASKED, LENIENT, NOTES, PACKAGES};
 use crate::reason::Code;
 
 /// The variable that names the file.
@@ -22,23 +23,38 @@ pub(crate) const VARIABLE: &str = "APT_CONFIG";
 const METHODS: [&str; 2] = ["Dir::Bin::Methods::http", "Dir::Bin::Methods::https"];
 /// What else is asked for: a name of ours for each, as `apt-config shell` wants it.
 const ROOT: &str = "RootDir";
+const PARTS: &str = "Dir::Etc::PreferencesParts";
+/// The name of SONiC's preferences.
+const PREFERENCES: &str = "01-versions-deb";
+/// In seconds: some thirty years.
+const AGES: &str = "1000000000";
+
+/// What of apt's configuration matters.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Look {
+    /// The folder with its preferences.
+    pub(crate) parts: PathBuf,
+}
 
 /// Looks whether apt, as it is configured for this call, can have our method.
 ///
 /// # Errors
 /// Why it can't.
-pub(crate) fn look(host: &Host, call: &Call) -> Result<(), (Code, String)> {
+pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
     let trouble = |e: &dyn std::fmt::Display| (Code::Trouble, format!("apt-config: {e}"));
     let config = host.with_args(vec!["apt-config".into()]);
     let tool = real_tool::find(&config).map_err(|e| trouble(&e))?;
     let mut words = call.config.clone();
-    words.extend(["shell", "HTTP", METHODS[0], "HTTPS", METHODS[1], "ROOT", ROOT].map(OsString::from));
+    let parts = format!("{PARTS}/d");
+    let wanted = ["shell", "HTTP", METHODS[0], "HTTPS", METHODS[1], "ROOT", ROOT, "PARTS", &parts];
+    words.extend(wanted.map(OsString::from));
     let output = tool.command(&config, &words).output().map_err(|e| trouble(&e))?;
     if !output.status.success() {
         // The real apt says what is wrong with the configuration.
         return Err(trouble(&output.status));
     }
     let text = String::from_utf8_lossy(&output.stdout);
+    let mut look = Look::default();
     for line in text.lines() {
         match line.split_once('=') {
             Some(("ROOT", root)) if root.trim_matches(['\'', '/']) != "" => {
@@ -47,10 +63,11 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<(), (Code, String)> {
             Some(("HTTP" | "HTTPS", method)) if method != "''" && !is_ours(host, method) => {
                 return Err((Code::OtherMethod, method.to_owned()));
             }
+            Some(("PARTS", parts)) => look.parts = PathBuf::from(parts.trim_matches('\'')),
             _ => {}
         }
     }
-    Ok(())
+    Ok(look)
 }
 
 /// Whether a method, as `apt-config` quotes it, is the shim: of a call around us, or of a file that `install.sh` has made.
@@ -62,23 +79,85 @@ fn is_ours(host: &Host, quoted: &str) -> bool {
 /// A folder with the file, and whatever else is the call's own; it goes with the value.
 pub(crate) struct Folder {
     folder: TempDir,
+    /// Lines that stay the same for all runs of the call.
+    fixed: Vec<u8>,
+    /// Where packages get their names.
+    packages: PathBuf,
+}
+
+/// What a further run of apt is told because of what the one before has met.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Extras {
+    /// Labels of Release files that are to be believed though they are no longer valid.
+    pub(crate) labels: BTreeSet<String>,
+    /// Packages that no index offers any more.
+    pub(crate) packages: BTreeSet<PathBuf>,
 }
 
 impl Folder {
-    /// Makes it. `packages`: where packages get their names, if not in the folder.
+    /// Makes it. `room`: a folder on the cache's own file system, where packages are to get their names.
     ///
     /// # Errors
     /// It can't be made.
-    pub(crate) fn make(host: &Host, packages: Option<&Path>) -> io::Result<Folder> {
+    pub(crate) fn make(host: &Host, call: &Call, room: Option<&Path>) -> io::Result<Folder> {
         let folder = tempfile::Builder::new().prefix("vcache-apt-").tempdir()?;
         // Methods that have become `_apt` read what apt reads.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let made = Folder { folder };
+        let packages = room.map_or_else(|| folder.path().join("packages"), Path::to_owned);
+        if room.is_none() {
+            fs::create_dir(&packages)?;
+        }
+        let mut made = Folder { folder, fixed: Vec::new(), packages };
         fs::write(made.notes(), "")?;
-        let own = made.folder.path().join("packages");
-        fs::create_dir(&own)?;
-        fs::write(made.config(), text(host, &made.notes(), packages.unwrap_or(&own))?)?;
+        if let Some(callers) = host.env(VARIABLE) {
+            made.add("#include", host.cwd().join(callers))?;
+        }
+        let method = fs::read_link("/proc/self/exe")?;
+        METHODS.iter().try_for_each(|name| made.add(name, &method))?;
+        made.add(NOTES, made.notes())?;
+        made.add(PACKAGES, made.packages.clone())?;
+        for asked in call.words.iter().filter(|word| word.contains('=') && !word.contains('"')) {
+            made.add(ASKED, asked)?;
+        }
         Ok(made)
+    }
+
+    fn add(&mut self, name: &str, value: impl AsRef<OsStr>) -> io::Result<()> {
+        self.fixed.extend(item(name, value.as_ref())?);
+        Ok(())
+    }
+
+    /// Pins take effect beside whatever `parts`, the folder of apt's preferences, holds.
+    ///
+    /// # Errors
+    /// A file can't be made.
+    pub(crate) fn pin(&mut self, preferences: &str, parts: &Path) -> io::Result<()> {
+        let ours = self.folder.path().join("preferences.d");
+        fs::create_dir(&ours)?;
+        for entry in fs::read_dir(parts).into_iter().flatten() {
+            let entry = entry?;
+            if entry.file_name() != PREFERENCES {
+                symlink(entry.path(), ours.join(entry.file_name()))?;
+            }
+        }
+        fs::write(ours.join(PREFERENCES), preferences)?;
+        self.add(PARTS, ours)
+    }
+
+    /// Writes the configuration file for the next run.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub(crate) fn write(&self, extras: &Extras) -> io::Result<()> {
+        let mut text = self.fixed.clone();
+        for label in extras.labels.iter().filter(|label| !label.contains('"')) {
+            text.extend(item(&format!("\"Acquire::Min-ValidTime::{label}\""), OsStr::new(AGES))?);
+            text.extend(item(LENIENT, OsStr::new(label))?);
+        }
+        for package in &extras.packages {
+            text.extend(item("APT::Sources::With::", package.as_os_str())?);
+        }
+        fs::write(self.config(), text)
     }
 
     /// The configuration file.
@@ -90,25 +169,11 @@ impl Folder {
     pub(crate) fn notes(&self) -> PathBuf {
         self.folder.path().join("notes")
     }
-}
 
-/// The lines: the caller's file, if there is one, then ours.
-fn text(host: &Host, notes: &Path, packages: &Path) -> io::Result<Vec<u8>> {
-    let method = fs::read_link("/proc/self/exe")?;
-    let items = [
-        (METHODS[0], method.as_path()),
-        (METHODS[1], &method),
-        (NOTES, notes),
-        (PACKAGES, packages),
-    ];
-    let mut text = Vec::new();
-    if let Some(callers) = host.env(VARIABLE) {
-        text.extend(item("#include", host.cwd().join(callers).as_os_str())?);
+    /// Where packages get their names.
+    pub(crate) fn packages(&self) -> &Path {
+        &self.packages
     }
-    for (name, value) in items {
-        text.extend(item(name, value.as_os_str())?);
-    }
-    Ok(text)
 }
 
 /// One line. apt knows no way to write a `"` or the end of a line in a value.

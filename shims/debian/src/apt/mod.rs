@@ -2,6 +2,9 @@
 
 mod call;
 mod config;
+mod outcome;
+mod pins;
+mod removal;
 mod run;
 mod table;
 

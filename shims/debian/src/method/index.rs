@@ -1,14 +1,24 @@
 //! What has no digest: Release files mostly, from which the digests of all else follow.
 //!
 //! Its content changes without its URL, so the origin is asked, and its answer kept. Offline, and where the origin can't be reached, the last one that is
-//! known is given: apt itself goes on with the lists that it has then, and a fresh container has none.
+//! known is given: apt itself goes on with the lists that it has then, and a fresh container has none. A pinned one is given whatever the origin has by now.
 
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use vcache_shim::OnMismatch;
 use vcache_shim::journal::{Journal, Outcome};
-use vcache_store::{Key, public_url};
+use vcache_shim::pins::Release as Pin;
+use vcache_store::{Blob, Key, Record, Sha256Id, public_url};
+use vcache_versions::MirrorState;
 
-use super::message::{Message, REDIRECT};
-use super::request::Request;
+use super::message::{FAILURE, Message, REDIRECT};
+use super::request::{Expected, Request};
 use super::session::{Pending, Session};
+use crate::notes::Note;
+use crate::release::Release;
+use crate::release_url::{Part, ReleaseUrl};
 
 /// The part of a key under which a redirect is kept: the content is the URL to which it led.
 pub(super) const REDIRECTED: &str = "redirect";
@@ -17,15 +27,108 @@ const UNREACHABLE: &[&str] =
     &["Timeout", "ConnectionRefused", "ConnectionTimedOut", "ResolveFailure", "TmpResolveFailure"];
 /// In bytes; a URL is shorter.
 const LONGEST_URL: u64 = 64 << 10;
+/// In bytes; apt takes no larger Release file (`Acquire::MaxReleaseFileSize`).
+const LARGEST_RELEASE: u64 = 10_000_000;
+
+/// The part of a key for the Release file of a suite that was made then.
+pub(super) fn made_at(date: &str) -> String {
+    format!("at {date}")
+}
+
+/// The part of a key for the signature of a Release file.
+pub(super) fn signature_of(release: &Sha256Id) -> String {
+    format!("of {release}")
+}
 
 impl Session {
     /// Deals with a request that names no digest.
     pub(super) fn by_url(&self, request: Request, journal: Journal) {
+        let url = ReleaseUrl::of(&request.uri);
+        if let Some(url) = &url
+            && let Some(pin) = self.pin_of(url)
+            && self.give_frozen(&request, &journal, url, &pin)
+        {
+            return;
+        }
         if !self.policy.offline {
             return self.delegate(request, journal, None);
         }
-        if !self.last_known(&request, &journal) {
-            self.miss_offline(&request, &journal);
+        if self.last_known(&request, &journal) {
+            return;
+        }
+        // Of a repository that signs in a file of its own, apt asks for `InRelease` first.
+        let has_another = url.is_some_and(|url| {
+            let release = Key::deb_index(&url.release(), "");
+            let known = || self.store().and_then(|store| self.heard(store.lookup(&release)).flatten());
+            url.part() == Part::InRelease && known().is_some()
+        });
+        match has_another {
+            true => self.fail(&request, "the repository has none"),
+            false => self.miss_offline(&request, &journal),
+        }
+    }
+
+    /// Gives the files that a pin means; whether apt has its answer.
+    fn give_frozen(&self, request: &Request, journal: &Journal, url: &ReleaseUrl, pin: &Pin) -> bool {
+        let Some(store) = self.store().filter(|_| self.policy.read) else { return false };
+        let MirrorState::Release { date, sha256 } = &pin.state else { return false };
+        let by_date = |url: &str| {
+            let record = self.heard(store.lookup(&Key::deb_index(url, &made_at(date)))).flatten();
+            record.map(|record| record.sha256)
+        };
+        let pinned = sha256.as_ref().and_then(|digits| digits.parse::<Sha256Id>().ok());
+        let release = pinned.or_else(|| by_date(&request.uri)).or_else(|| by_date(&url.release()));
+        let Some(release) = release else { return false };
+        if url.part() == Part::Signature {
+            let key = Key::deb_index(&request.uri, &signature_of(&release));
+            let Some(record) = self.heard(store.lookup(&key)).flatten() else { return false };
+            let blob = self.heard(store.find(&record.sha256.into())).flatten();
+            return blob.is_some_and(|blob| self.give(request, journal, &blob, Some(&record)));
+        }
+        let Some(blob) = self.heard(store.find(&release.into())).flatten() else { return false };
+        let Some(text) = self.text(&blob) else { return false };
+        if Release::read(&text).is_clearsigned != (url.part() == Part::InRelease) {
+            self.fail(request, "the repository had none when it was pinned");
+            return true;
+        }
+        let record = self.heard(store.lookup(&Key::deb_index(&request.uri, &made_at(date)))).flatten();
+        self.give_release(request, journal, &blob, record.filter(|record| record.sha256 == release).as_ref())
+    }
+
+    /// Gives a Release file that its origin may not have any more, and tells if it is no longer valid.
+    fn give_release(
+        &self,
+        request: &Request,
+        journal: &Journal,
+        blob: &Blob,
+        record: Option<&Record>,
+    ) -> bool {
+        let Some(text) = self.text(blob) else { return false };
+        let release = Release::read(&text);
+        if let Some(label) = release.label.as_ref().filter(|_| release.is_expired(now())) {
+            self.note(&Note::Expired(label.clone()));
+        }
+        if !self.give(request, journal, blob, record) {
+            return false;
+        }
+        if let (Some(url), Some(date)) = (ReleaseUrl::of(&request.uri), release.date) {
+            self.write_down_release(&url, &date, &blob.id().to_string());
+        }
+        true
+    }
+
+    /// A Release file's content.
+    fn text(&self, blob: &Blob) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        if blob.size() > LARGEST_RELEASE {
+            return None;
+        }
+        match blob.stream_to(&mut text) {
+            Ok(()) => Some(text),
+            Err(error) => {
+                self.put_aside(blob, &error);
+                None
+            }
         }
     }
 
@@ -43,7 +146,10 @@ impl Session {
         let Some(found) = first else { return false };
         let Some(blob) = self.heard(store.find(&found.sha256.into())).flatten() else { return false };
         if !is_redirect {
-            return self.give(request, journal, &blob, Some(found));
+            return match ReleaseUrl::of(&request.uri).is_some_and(|url| url.part() != Part::Signature) {
+                true => self.give_release(request, journal, &blob, Some(found)),
+                false => self.give(request, journal, &blob, Some(found)),
+            };
         }
         let mut url = Vec::new();
         if blob.size() > LONGEST_URL {
@@ -62,7 +168,7 @@ impl Session {
         let Pending { request, journal, .. } = pending;
         let reason = message.text("FailReason").unwrap_or_default();
         let is_unreachable = UNREACHABLE.contains(&reason) || message.is_true("Transient-Failure");
-        let has_no_digest = request.expected == super::request::Expected::Nothing;
+        let has_no_digest = request.expected == Expected::Nothing;
         if is_unreachable && has_no_digest && self.last_known(request, journal) {
             self.messages.warn(format_args!(
                 "{}: {}; going on with what was last seen of it",
@@ -76,4 +182,53 @@ impl Session {
         });
         Some(message)
     }
+
+    /// Looks at a Release file that its origin has sent; what apt hears instead of it, if it may not have it.
+    pub(super) fn look_at_release(
+        &self,
+        request: &Request,
+        file: &Path,
+        sha256: &Sha256Id,
+    ) -> Option<Message> {
+        let url = ReleaseUrl::of(&request.uri).filter(|url| url.part() != Part::Signature)?;
+        let is_small = file.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_RELEASE);
+        let release = Release::read(&fs::read(file).ok().filter(|_| is_small)?);
+        if let Some(pin) = self.pin_of(&url)
+            && let MirrorState::Release { sha256: Some(digits), .. } = &pin.state
+            && *digits != sha256.to_string()
+        {
+            let what = format!(
+                "{}: pinned to sha256:{digits} ({}), and the origin has sha256:{sha256}; the cache has the pinned one not (any more): correct the line, or remove it",
+                public_url(&request.uri),
+                pin.place
+            );
+            if self.policy.on_mismatch == OnMismatch::Fail {
+                let failure = refusal(request, &what);
+                self.note(&Note::Violated(what));
+                return Some(failure);
+            }
+            self.messages.warn(what);
+        }
+        let wishes = self.wishes();
+        let is_lenient =
+            release.label.as_ref().is_some_and(|label| wishes.is_some_and(|w| w.is_lenient(label)));
+        if is_lenient && release.is_expired(now()) && wishes.is_some_and(|w| w.checks_valid_until()) {
+            // apt would say so if we had not told it to believe this label for longer.
+            return Some(refusal(request, "the Release file is expired"));
+        }
+        if let Some(date) = &release.date {
+            self.write_down_release(&url, date, &sha256.to_string());
+        }
+        None
+    }
+}
+
+/// What apt hears instead of a file that it may not have, and which goes.
+fn refusal(request: &Request, why: &str) -> Message {
+    let _ = fs::remove_file(&request.dest);
+    Message::new(FAILURE, "URI Failure").with("URI", &request.uri).with("Message", why)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

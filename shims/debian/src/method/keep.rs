@@ -9,12 +9,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest as _, Sha512};
 use vcache_shim::Chain;
 use vcache_shim::journal::Outcome;
-use vcache_store::{Blob, Error as StoreError, Ingested, Key, Mtime, Record, Store, public_url};
+use vcache_store::{Blob, Error as StoreError, Hashes, Ingested, Key, Mtime, Record, Store, public_url};
 
-use super::index::REDIRECTED;
+use super::index::{REDIRECTED, made_at, signature_of};
 use super::message::Message;
 use super::request::{Expected, Request, seconds};
 use super::session::{Pending, Session};
+use crate::release::Release;
+use crate::release_url::{Part, ReleaseUrl};
+
+/// In bytes: the fields of a Release file stand before its lists.
+const FIELDS: u64 = 64 << 10;
 
 /// Why something is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -40,24 +45,30 @@ impl NotKept {
 }
 
 impl Session {
-    /// The method has fetched it: kept, if it is what it should be. What apt hears is what the method says.
+    /// The method has fetched it: kept, if it is what it should be. What apt hears is what the method says, unless a pin forbids it.
     pub(super) fn done(&self, message: Message, pending: &Pending) -> Option<Message> {
         let Pending { request, journal, .. } = pending;
-        let mut size = 0;
-        if self.policy.write
-            && let Some(store) = self.store()
-            && let Some(file) = brought(&message, request)
-        {
-            match self.take(store, request, &message, &file) {
-                Ok(blob) => size = blob.map_or(0, |blob| blob.size()),
-                Err(e) => self.messages.warn(format_args!(
-                    "{}; {} is not kept",
-                    Chain(&e),
-                    public_url(&request.uri)
-                )),
+        let Some(file) = brought(&message, request) else { return Some(message) };
+        let kept = match self.store().filter(|_| self.policy.write) {
+            Some(store) => self.take(store, request, &message, &file).unwrap_or_else(|e| {
+                let url = public_url(&request.uri);
+                self.messages.warn(format_args!("{}; {url} is not kept", Chain(&e)));
+                None
+            }),
+            None => None,
+        };
+        if request.expected == Expected::Nothing {
+            let known = kept.as_ref().map(Blob::id);
+            let hashed = || Some(Hashes::of(&File::open(&file).ok()?, false).ok()?.sha256);
+            let refusal = known.or_else(hashed).and_then(|id| self.look_at_release(request, &file, &id));
+            if let Some(refusal) = refusal {
+                self.record(journal, Outcome::Refused, request, |_| {});
+                return Some(refusal);
             }
         }
-        self.record(journal, Outcome::Miss, request, |event| event.bytes = size);
+        self.record(journal, Outcome::Miss, request, |event| {
+            event.bytes = kept.map_or(0, |blob| blob.size())
+        });
         Some(message)
     }
 
@@ -83,6 +94,10 @@ impl Session {
         let mtime = message.text("Last-Modified").and_then(seconds).map_or(Mtime::None, Mtime::At);
         let blob = publish(store, self.key(request), ingested, request, mtime)?;
         self.note_package(request, &blob);
+        if let Some(part) = history(store, request, &mut file) {
+            let key = Key::deb_index(&request.uri, &part);
+            store.publish(&key, &record(&key, blob.id(), blob.size(), request, mtime))?;
+        }
         Ok(Some(blob))
     }
 
@@ -111,6 +126,19 @@ impl Session {
         }
         Some(message)
     }
+}
+
+/// The part of a key under which a file at the top of a suite is found when its URL has another one.
+fn history(store: &Store, request: &Request, file: &mut File) -> Option<String> {
+    let url = ReleaseUrl::of(&request.uri)?;
+    if url.part() == Part::Signature {
+        let release = store.lookup(&Key::deb_index(&url.release(), "")).ok()??;
+        return Some(signature_of(&release.sha256));
+    }
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(FIELDS).read_to_end(&mut text).ok()?;
+    Release::read(&text).date.map(|date| made_at(&date))
 }
 
 fn keep_redirect(store: &Store, request: &Request, to: &str) -> Result<(), NotKept> {

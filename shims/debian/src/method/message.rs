@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn quoting() {
-        for (quoted, plain) in [("a%20b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%2525", "%25")] {
+        for (quoted, plain) in [("a%20b", "a b"), ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%2525", "%25")]
+        {
             assert_eq!(dequoted(quoted.as_bytes()), plain.as_bytes(), "{quoted}");
         }
     }

@@ -15,6 +15,7 @@ mod give;
 mod index;
 mod keep;
 pub(crate) mod message;
+mod pins;
 pub(crate) mod request;
 mod session;
 pub(crate) mod wishes;
@@ -27,6 +28,7 @@ use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::{Host, Messages, Policy, Settings, exit, real_tool, settings};
 
 use crate::COMPONENT;
+pub(crate) use give::link;
 use session::Session;
 
 /// The names that apt calls its methods by; ours is never found in `PATH`.

@@ -1,5 +1,6 @@
 //! One apt that is served: what it asks for, what its own method is busy with, and who says what to whom.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,6 +12,7 @@ use vcache_shim::{Chain, Host, Messages, Policy, Settings, outbox};
 use vcache_store::{Blob, Error as StoreError, KeyLock, Store, public_url};
 
 use super::message::{ACQUIRE, CONFIGURATION, DONE, FAILURE, Message, REDIRECT};
+use super::pins::InForce;
 use super::request::{Expected, Request};
 use super::wishes::Wishes;
 use crate::notes::{self, Note};
@@ -23,6 +25,9 @@ pub(super) struct Session {
     pub(super) messages: Messages,
     store: Option<Store>,
     wishes: OnceLock<Wishes>,
+    pub(super) pins: OnceLock<InForce>,
+    /// The packages that were taken, with their versions.
+    used: Mutex<BTreeMap<String, String>>,
     to_apt: Mutex<io::Stdout>,
     to_method: Mutex<Option<ChildStdin>>,
     /// What the method was asked for and has not answered.
@@ -69,6 +74,8 @@ impl Session {
             messages,
             store,
             wishes: OnceLock::new(),
+            pins: OnceLock::new(),
+            used: Mutex::default(),
             to_apt: Mutex::new(io::stdout()),
             to_method: Mutex::new(Some(to_method)),
             pending: Mutex::default(),
@@ -96,6 +103,7 @@ impl Session {
         // The method ends when it hears no more.
         held(&self.to_method).take();
         let _ = listener.join();
+        self.write_down_packages();
         if let Some(store) = self.store().filter(|_| self.policy.write) {
             outbox::send_beside(&self.host, store);
         }
@@ -130,6 +138,9 @@ impl Session {
 
     fn acquire(self: &Arc<Session>, request: Request) {
         let journal = Journal::new(&self.host.with_args(vec!["apt-method".into()]), &self.settings);
+        if !self.may_be_taken(&request) {
+            return self.record(&journal, Outcome::Refused, &request, |_| {});
+        }
         match &request.expected {
             Expected::Sha256(_) | Expected::Sha512(_) => self.by_digest(request, journal),
             Expected::Nothing => self.by_url(request, journal),
@@ -175,7 +186,8 @@ impl Session {
                 ));
             };
             let patience = session.policy.lock_wait;
-            let lock = session.store().and_then(|store| store.lock(&what, patience, &mut waiting).ok().flatten());
+            let lock =
+                session.store().and_then(|store| store.lock(&what, patience, &mut waiting).ok().flatten());
             if !session.answer(&request, &journal) {
                 session.delegate(request, journal, lock);
             }
@@ -213,7 +225,10 @@ impl Session {
 
     /// The network must not be touched, and the cache has it not.
     pub(super) fn miss_offline(&self, request: &Request, journal: &Journal) {
-        self.note(&Note::OfflineMiss(public_url(&request.uri)));
+        // Of several places that may have something, apt goes on to the next.
+        if !request.message.is_true("Fail-Ignore") {
+            self.note(&Note::OfflineMiss(public_url(&request.uri)));
+        }
         self.record(journal, Outcome::Refused, request, |_| {});
         self.fail(request, "not in the cache, and the network must not be touched (VCACHE_OFFLINE=y)");
     }
@@ -225,6 +240,10 @@ impl Session {
         {
             self.messages.warn(format_args!("{}: {e}", file.display()));
         }
+    }
+
+    pub(super) fn used(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        held(&self.used)
     }
 
     pub(super) fn store(&self) -> Option<&Store> {
@@ -270,5 +289,4 @@ impl Session {
         fill(&mut event);
         journal.write(self.store(), &event);
     }
-
 }

@@ -1,6 +1,5 @@
 //! What we want to know of apt's configuration, which it sends at the start (`601 Configuration`); and what our shim tells us through it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -12,10 +11,15 @@ pub(crate) const NOTES: &str = "VCACHE::Notes";
 /// The folder in which packages get the names that dpkg shows.
 pub(crate) const PACKAGES: &str = "VCACHE::Packages";
 
+/// The list of what the command line asks for in a version: `name=version`.
+pub(crate) const ASKED: &str = "VCACHE::Asked::";
+/// The list of labels whose Release files apt is told to believe for longer than they say, so that we look ourselves.
+pub(crate) const LENIENT: &str = "VCACHE::Lenient::";
+
 /// The configuration; names in lower case, as apt compares them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Wishes {
-    items: BTreeMap<String, Vec<u8>>,
+    items: Vec<(String, Vec<u8>)>,
 }
 
 impl Wishes {
@@ -28,13 +32,38 @@ impl Wishes {
         Wishes { items: message.all("Config-Item").filter_map(item).collect() }
     }
 
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        let value = self.items.get(&name.to_ascii_lowercase()).filter(|value| !value.is_empty())?;
-        Some(PathBuf::from(OsString::from_vec(value.clone())))
+    fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
+        let name = name.to_ascii_lowercase();
+        self.items.iter().filter(move |item| item.0 == name).map(|item| item.1.as_slice())
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.items.get(&name.to_ascii_lowercase())?).ok()
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        let value = self.all(name).next_back().filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(OsString::from_vec(value.to_vec())))
+    }
+
+    /// The value of an item, where it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.all(name).next_back()?).ok()
+    }
+
+    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.all(name).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// What the command line asks for in a version.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = &str> {
+        self.texts(ASKED)
+    }
+
+    /// Whether apt believes Release files with this label for longer than they say.
+    pub(crate) fn is_lenient(&self, label: &str) -> bool {
+        self.texts(LENIENT).any(|lenient| lenient == label)
+    }
+
+    /// Whether Release files are to be believed only as long as they say, which apt does unless it is told otherwise.
+    pub(crate) fn checks_valid_until(&self) -> bool {
+        self.text("Acquire::Check-Valid-Until").and_then(is_yes) != Some(false)
     }
 
     /// Where the shim reads what happened; none where apt runs without it.
@@ -54,7 +83,8 @@ impl Wishes {
 
     /// A digest by which apt insists on checking what it gets, if it is another one than ours.
     pub(crate) fn wants_other_digest(&self) -> bool {
-        self.text("Acquire::ForceHash").is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case("SHA256"))
+        self.text("Acquire::ForceHash")
+            .is_some_and(|name| !name.is_empty() && !name.eq_ignore_ascii_case("SHA256"))
     }
 }
 
@@ -68,7 +98,8 @@ mod tests {
             "VCACHE::Notes=/tmp/a%20b",
             "apt::get::download-ONLY=true",
             "Acquire::ForceHash=",
-            "A::List::=x",
+            "VCACHE::Asked::=a=1",
+            "VCACHE::Asked::=b=2",
             "odd",
         ]
         .iter()
@@ -76,6 +107,8 @@ mod tests {
         let wishes = Wishes::of(&message);
         assert_eq!(wishes.notes(), Some("/tmp/a b".into()));
         assert!(wishes.only_downloads() && !wishes.wants_other_digest());
+        assert_eq!(wishes.asked().collect::<Vec<_>>(), ["a=1", "b=2"]);
         assert_eq!(wishes.packages(), None);
+        assert!(wishes.checks_valid_until() && !wishes.is_lenient("x"));
     }
 }
