@@ -7,6 +7,7 @@ here=$(CDPATH="" cd "$(dirname "$0")" && pwd)
 prefix=${PREFIX:-/usr/local}
 shims=$prefix/lib/sonic-vcache/shims
 aside=.vcache-real
+apt_conf=etc/apt/apt.conf.d/90sonic-vcache
 
 usage() {
     cat <<END
@@ -16,6 +17,8 @@ usage: ./install.sh [OPTION]
   --stage DIR      write DIR/shims for a Dockerfile's \`COPY shims /usr/local/sbin\`
   --root ROOTFS    put the shims into ROOTFS/usr/local/sbin
   --divert         install, and put shims in the tools' own places (/usr/bin/curl, ...) by dpkg-divert
+  --apt-conf       with (none), --divert or --root: a file in /etc/apt/apt.conf.d, so that all that fetches by
+                   apt's library (python-apt, /usr/bin/apt-get by its path) does so by the cache
   --uninstall      take back what (none) and --divert did; with --root ROOTFS what that did
   --demo           build, then build a small tree from Debian sources and a clone twice: cold, and with the network cut
   --build          build only, and print the folder of the executables
@@ -112,6 +115,25 @@ remove_shims() {
     if [ -e "$1/vcache-shim" ] && is_ours "$1/vcache-shim"; then rm "$1/vcache-shim"; fi
 }
 
+# $1: a root file system, or nothing; $2: the folder of the shims, as it is seen there.
+put_apt_conf() {
+    [ "$with_apt_conf" = yes ] || return 0
+    [ -d "$1/etc/apt/apt.conf.d" ] || die "$1/etc/apt/apt.conf.d: is not there; --apt-conf needs an apt"
+    is_ours "$1/$apt_conf" || die "$1/$apt_conf: is not ours and was left alone; move it away first"
+    cat >"$1/$apt_conf.new" <<END
+// Made by sonic-vcache's install.sh --apt-conf; without SONIC_VERSION_CACHE_METHOD and its like apt's own methods do it all.
+Dir::Bin::Methods::http "$2/vcache-shim";
+Dir::Bin::Methods::https "$2/vcache-shim";
+DPkg::Post-Invoke { "$2/vcache-shim --refresh-links || true"; };
+END
+    mv -f "$1/$apt_conf.new" "$1/$apt_conf"
+    say "put $1/$apt_conf"
+}
+
+remove_apt_conf() {
+    if [ -e "$1/$apt_conf" ] && is_ours "$1/$apt_conf"; then rm "$1/$apt_conf"; fi
+}
+
 install_here() {
     build
     need_writable "$prefix/bin"
@@ -119,6 +141,7 @@ install_here() {
     mkdir -p "$prefix/bin"
     put "$built/vcache" "$prefix/bin/vcache"
     "$shims/vcache-shim" --refresh-links
+    put_apt_conf "" "$shims"
     say "installed $prefix/bin/vcache and $shims; for builds without \`vcache run\`: PATH=$shims:\$PATH; try: vcache doctor"
 }
 
@@ -148,6 +171,7 @@ divert() {
 uninstall() {
     if [ -n "$root" ]; then
         [ -d "$root/usr" ] || die "$root: is not a root file system (it has no usr/)"
+        remove_apt_conf "$root"
         remove_shims "$root/usr/local/sbin"
         say "took the shims out of $root/usr/local/sbin"
         return
@@ -160,6 +184,7 @@ uninstall() {
         dpkg-divert --local --quiet --rename --remove "$tool"
         say "took back $tool"
     done
+    remove_apt_conf ""
     remove_shims "$shims"
     rmdir "$shims" "$prefix/lib/sonic-vcache" 2>/dev/null || true
     if [ -e "$prefix/bin/vcache" ] && is_ours "$prefix/bin/vcache"; then rm "$prefix/bin/vcache"; fi
@@ -173,12 +198,13 @@ one_action() {
     [ "$action" = install ] || { usage >&2; say "error: --$action and $1: one at a time"; exit 2; }
 }
 
-action=install root= from=
+action=install root= from= with_apt_conf=no
 while [ $# -gt 0 ]; do
     case $1 in
     --from) folder_of "$@"; from=$(CDPATH="" cd "$2" && pwd) || die "$2: is not a folder"; shift ;;
     --stage) folder_of "$@"; one_action "$1"; action=stage stage=$2; shift ;;
     --root) folder_of "$@"; root=$2; [ "$action" = uninstall ] || { one_action "$1"; action=root; }; shift ;;
+    --apt-conf) with_apt_conf=yes ;;
     --uninstall) [ "$action" = root ] || one_action "$1"; action=uninstall ;;
     --divert | --demo | --build) one_action "$1"; action=${1#--} ;;
     --help | -h) usage; exit 0 ;;
@@ -187,13 +213,17 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+case $action-$with_apt_conf in
+install-* | divert-* | root-* | *-no) ;;
+*) usage >&2; say "error: --apt-conf goes with (none), --divert or --root"; exit 2 ;;
+esac
 case $action in
 install) install_here ;;
 build) build; echo "$built" ;;
 stage) build; put_shims "$stage/shims"; say "staged $stage/shims; in the Dockerfile: COPY shims /usr/local/sbin" ;;
 root)
     [ -d "$root/usr" ] || die "$root: is not a root file system (it has no usr/)"
-    build; put_shims "$root/usr/local/sbin"; say "put the shims into $root/usr/local/sbin" ;;
+    build; put_shims "$root/usr/local/sbin"; put_apt_conf "$root" /usr/local/sbin; say "put the shims into $root/usr/local/sbin" ;;
 divert) divert ;;
 uninstall) uninstall ;;
 demo)

@@ -11,7 +11,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use vcache_shim::{Host, real_tool};
+use vcache_shim::{Host, links, real_tool};
 
 use super::call::Call;
 use crate::method::wishes::{ASKED, LENIENT, NOTES, PACKAGES};
@@ -60,7 +60,7 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
             Some(("ROOT", root)) if root.trim_matches(['\'', '/']) != "" => {
                 return Err((Code::OtherRoot, root.to_owned()));
             }
-            Some(("HTTP" | "HTTPS", method)) if method != "''" && !is_ours(host, method) => {
+            Some(("HTTP" | "HTTPS", method)) if method != "''" && !is_ours(method) => {
                 return Err((Code::OtherMethod, method.to_owned()));
             }
             Some(("PARTS", parts)) => look.parts = PathBuf::from(parts.trim_matches('\'')),
@@ -70,10 +70,9 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
     Ok(look)
 }
 
-/// Whether a method, as `apt-config` quotes it, is the shim: of a call around us, or of a file that `install.sh` has made.
-fn is_ours(host: &Host, quoted: &str) -> bool {
-    let id = vcache_shim::host::FileId::of(Path::new(quoted.trim_matches('\'')));
-    host.exe().is_some_and(|own| id.is_ok_and(|id| id == own))
+/// Whether a method, as `apt-config` quotes it, is the shim: of a call around us, or of a file that `install.sh --apt-conf` has made.
+fn is_ours(quoted: &str) -> bool {
+    links::is_shim(Path::new(quoted.trim_matches('\'')))
 }
 
 /// A folder with the file, and whatever else is the call's own; it goes with the value.
