@@ -127,6 +127,6 @@ mod tests {
     fn kinds_are_read() {
         assert_eq!(parse_kind("web"), Ok(Kind::Web));
         assert_eq!(parse_kind("image"), Ok(Kind::Image));
-        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image, git".to_owned()));
+        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image, git, artifact".to_owned()));
     }
 }

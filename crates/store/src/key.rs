@@ -21,11 +21,14 @@ pub enum Kind {
     Deb,
     /// A file that says what a Debian repository has: Release files, and the indexes that they name.
     DebIndex,
+    /// A file tree, or several; its content is a packed tar.
+    Artifact,
 }
 
 impl Kind {
     /// Every kind, for walks.
-    pub const ALL: [Self; 5] = [Self::Web, Self::Image, Self::Git, Self::Deb, Self::DebIndex];
+    pub const ALL: [Self; 6] =
+        [Self::Web, Self::Image, Self::Git, Self::Deb, Self::DebIndex, Self::Artifact];
 
     /// The folder's name with the format version of its keys and records.
     pub const fn bucket(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Kind {
             Self::Git => "git-v1",
             Self::Deb => "deb-v1",
             Self::DebIndex => "deb-index-v1",
+            Self::Artifact => "artifact-v1",
         }
     }
 
@@ -95,9 +99,20 @@ impl Key {
         Some((name, version, architecture))
     }
 
+    /// The key of files that were made, such as `debootstrap`'s tree; `name` is one line that says what they are, and `parts` says, or is a
+    /// digest over, everything that they depend on, without secrets.
+    pub fn artifact(name: &str, parts: &str) -> Self {
+        Self { kind: Kind::Artifact, text: format!("artifact:{name}\n{parts}") }
+    }
+
     /// Name and parts of a text that [`Self::image`] has made.
     pub fn image_of(text: &str) -> Option<(&str, &str)> {
         text.strip_prefix("image:")?.split_once('\n')
+    }
+
+    /// Name and parts of a text that [`Self::artifact`] has made.
+    pub fn artifact_of(text: &str) -> Option<(&str, &str)> {
+        text.strip_prefix("artifact:")?.split_once('\n')
     }
 
     /// URL and part of a text that [`Self::git`] has made.
@@ -148,6 +163,9 @@ mod tests {
             Key::deb_index("https://h/a", "x").name(),
             Key::package("a", "1:2", "all").name(),
             Key::package("a", "1", "all").name(),
+            Key::artifact("a", "1").name(),
+            Key::artifact("a", "2").name(),
+            Key::artifact("a2", "").name(),
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{at}");
