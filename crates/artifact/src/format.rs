@@ -198,6 +198,10 @@ fn put_name(field: &mut [u8; NAME], name: &[u8], keyword: &str, pax: &mut Record
     let fits = name.len().min(NAME);
     field[..fits].copy_from_slice(&name[..fits]);
     if name.len() > NAME {
+        // Otherwise a reader may take the bytes for UTF-8, as which POSIX has them, and convert them.
+        if !name.is_ascii() {
+            pax.add("hdrcharset", "BINARY");
+        }
         pax.add(keyword, name);
     }
 }
