@@ -27,8 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for walks.
-    pub const ALL: [Self; 6] =
-        [Self::Web, Self::Image, Self::Git, Self::Deb, Self::DebIndex, Self::Artifact];
+    pub const ALL: [Self; 6] = [Self::Web, Self::Image, Self::Git, Self::Deb, Self::DebIndex, Self::Artifact];
 
     /// The folder's name with the format version of its keys and records.
     pub const fn bucket(self) -> &'static str {

@@ -6,11 +6,7 @@
 //! blobs/sha256/ab/<64 hex>        content
 //! meta/ab/<64 hex>                JSON: size, blake3, origin of the blob of that name
 //! alias/md5/ab/<32 hex>           "<32 hex> <64 hex>\n": md5 and the blob it means
-<<<<<<< HEAD
-//! index/web-v1/ab/<64 hex>        JSON: one record; likewise index/git-v1/ and so on, see key.rs
-=======
-//! index/<kind>-v1/ab/<64 hex>     JSON: one record; kinds are web, image, git, artifact
->>>>>>> 9a10181 (artifact: file trees under a key, saved as one packed tar and restored exactly)
+//! index/<kind>-v1/ab/<64 hex>     JSON: one record; kinds are web, image, git, deb, deb-index, artifact
 //! locks/<64 hex>                  single flight, by key
 //! tmp/                            what is being written; swept after an hour
 //! quarantine/<64 hex>.<seconds>-N what turned out corrupt

@@ -4,7 +4,7 @@
 //! program is ours too ([`method`]): what the cache has by the digest that apt expects never touches the network. So options, solver, output and the
 //! state of dpkg are the real tools' own, over any transport, and nothing is copied into an image.
 //!
-//! dpkg's shim waits for the lock of another dpkg or apt instead of failing.
+//! debootstrap's finished trees are artifacts ([`debootstrap`]). dpkg's shim waits for the lock of another dpkg or apt instead of failing.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -12,6 +12,7 @@
 )]
 
 mod apt;
+mod debootstrap;
 mod method;
 mod notes;
 mod reason;
@@ -26,6 +27,17 @@ use vcache_shim::{Component, Family, Host, Settings, real_tool};
 /// What the multi-call executable needs to know.
 pub const FAMILY: Family =
     Family { names: &["apt", "apt-get"], also: method::NAMES, only_with_tool: false, run, explain, reasons };
+
+/// debootstrap, which not every image has.
+pub const BOOTSTRAP: Family = Family {
+    names: &["debootstrap"],
+    also: &[],
+    only_with_tool: true,
+    run: debootstrap::run,
+    explain: debootstrap::explain,
+    // They are listed with those of the packages.
+    reasons: Vec::new,
+};
 
 /// SONiC's name for packages.
 pub(crate) const COMPONENT: Component = Component("deb");

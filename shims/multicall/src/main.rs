@@ -15,8 +15,13 @@ use std::time::Duration;
 use vcache_shim::{Family, Host, Settings, cache, exit, links, outbox, real_tool};
 
 /// Every family. A new one is a folder under `shims/` and a line here.
-const FAMILIES: &[&Family] =
-    &[&vcache_web::FAMILY, &vcache_git::FAMILY, &vcache_debian::FAMILY, &vcache_docker::FAMILY];
+const FAMILIES: &[&Family] = &[
+    &vcache_web::FAMILY,
+    &vcache_git::FAMILY,
+    &vcache_debian::FAMILY,
+    &vcache_debian::BOOTSTRAP,
+    &vcache_docker::FAMILY,
+];
 
 fn main() -> ExitCode {
     let host = Host::from_process();
