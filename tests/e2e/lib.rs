@@ -13,6 +13,7 @@
 
 mod compare;
 mod corpus;
+pub mod debian;
 pub mod git;
 mod journal;
 mod legs;

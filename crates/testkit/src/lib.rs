@@ -8,6 +8,7 @@
 //!   is to break the protocol on purpose (short bodies, stalls, resets), which a server library forbids.
 //! - [`Nginx`]: a real web server to be written to.
 //! - [`GitOrigin`]: git repositories, served over HTTP and by a `git daemon`.
+//! - [`debian`]: a Debian archive that is served by an [`Origin`], and a root for a real apt to work in.
 //! - [`tools`]: a tool that echoes what it was given, and one that must not be called.
 //! - [`Need`]: parts of the machine that some tests stand on. A missing part is a loud skip, and a failure when `CI`
 //!   is `true`.
@@ -22,6 +23,7 @@
 )]
 
 mod bins;
+pub mod debian;
 mod digest;
 mod git;
 mod need;
@@ -37,7 +39,9 @@ pub use digest::{md5_hex, sha256_hex};
 pub use git::GitOrigin;
 pub use need::{Need, have, missing, say_skipped};
 pub use nginx::Nginx;
-pub use origin::{LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of};
+pub use origin::{
+    Fault, LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of, tar_of_all,
+};
 pub use process::{Finished, Run, TIME_LIMIT, kill_group};
 pub use sandbox::{SETUP_TIME, Sandbox};
 pub use tree::{Entry, Kind, Stamp, Tree};

@@ -25,11 +25,14 @@
 //! | `/tar/…` | a tar archive with `inner.txt` |
 //! | `/cookie/…` | `Set-Cookie` |
 //! | `/html/…` | a page that links to `/html/a.html` |
+//! | a path below a folder of [`super::Origin::mount`] | the file, or 404; the manner before it counts |
 //! | anything else | content of a size that follows from the path |
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::date::{http_date, http_time};
+use super::folder::File;
 use super::{Request, Shared, content, gzip, tar_of};
 
 /// The `Last-Modified` of everything: 2020-09-13 12:26:40 UTC, in seconds since the epoch.
@@ -69,6 +72,8 @@ pub(super) enum Pace {
 struct Resource {
     body: Arc<Vec<u8>>,
     dated: bool,
+    /// Seconds since the epoch.
+    modified: u64,
     ranges: bool,
     headers: Vec<(&'static str, String)>,
     framing: Framing,
@@ -101,7 +106,9 @@ pub(super) fn answer(shared: &Shared, request: &mut Request, body: &[u8]) -> Ans
     let path = target.split('?').next().unwrap_or_default();
     let (first, rest) = split(path);
     let (second, behind) = split(rest);
+    let file = shared.file(path);
     let early = match first {
+        _ if let Some(fault) = shared.fault(path) => Some(fault.answer(request, file.as_ref())),
         "redir" => {
             let left = second.parse::<u32>().unwrap_or(1).saturating_sub(1);
             let host = request.header("host").unwrap_or_default();
@@ -134,7 +141,15 @@ pub(super) fn answer(shared: &Shared, request: &mut Request, body: &[u8]) -> Ans
         }
         _ => None,
     };
-    let answer = early.unwrap_or_else(|| conditional(request, resource(shared, request, first, second)));
+    let answer = early.unwrap_or_else(|| {
+        let mut resource = resource(shared, request, first, second);
+        match file {
+            Some(File::Found(body, modified)) => (resource.body, resource.modified) = (body, modified),
+            Some(File::Absent) => return plain(404, b"no such file\n"),
+            None => {}
+        }
+        conditional(request, resource)
+    });
     request.status = answer.status;
     answer
 }
@@ -143,6 +158,7 @@ fn resource(shared: &Shared, request: &Request, first: &str, second: &str) -> Re
     let mut resource = Resource {
         body: whole(shared, &request.target),
         dated: true,
+        modified: LAST_MODIFIED,
         ranges: true,
         headers: Vec::new(),
         framing: Framing::Length,
@@ -177,20 +193,21 @@ fn resource(shared: &Shared, request: &Request, first: &str, second: &str) -> Re
 
 /// Applies `If-Modified-Since`, `If-None-Match`, `Range` and `Accept-Encoding`.
 fn conditional(request: &mut Request, resource: Resource) -> Answer {
-    let Resource { body: full, dated, ranges, mut headers, framing, pace } = resource;
+    let Resource { body: full, dated, modified, ranges, mut headers, framing, pace } = resource;
     request.content = Some(Arc::clone(&full));
     let tag = format!("\"{}\"", &crate::md5_hex(&full)[..16]);
     if dated {
-        headers.push(("Last-Modified", LAST_MODIFIED_TEXT.to_owned()));
+        headers.push(("Last-Modified", http_date(modified)));
         headers.push(("ETag", tag.clone()));
         let same_tag = request.header("if-none-match") == Some(tag.as_str());
-        // Everything is as old, so a condition holds unless it names an earlier time.
-        let same_time =
-            request.header("if-modified-since").is_some_and(|since| http_time(since) >= LAST_MODIFIED);
+        let same_time = request.header("if-modified-since").is_some_and(|since| http_time(since) >= modified);
         if same_tag || same_time {
             return Answer { status: 304, headers, body: Vec::new(), framing: Framing::Length, pace };
         }
     }
+    // A part is of use only to who has the rest of the same content.
+    let same = |since: &str| since == tag || http_time(since) == modified;
+    let ranges = ranges && request.header("if-range").is_none_or(same);
     if ranges {
         headers.push(("Accept-Ranges", "bytes".to_owned()));
         match request.header("range").and_then(|range| part(range, full.len())) {
@@ -228,29 +245,14 @@ fn part(range: &str, size: usize) -> Option<Result<(usize, usize), ()>> {
     Some(if from < to { Ok((from, to)) } else { Err(()) })
 }
 
-/// Seconds since the epoch of an HTTP date (`Sun, 13 Sep 2020 12:26:40 GMT`); 0 when it is not one.
-fn http_time(text: &str) -> u64 {
-    let words: Vec<&str> = text.split([' ', ':']).collect();
-    let [_, day, month, year, hour, minute, second, "GMT"] = words[..] else { return 0 };
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let number = |word: &str| word.parse::<u64>().unwrap_or(0);
-    let Some(month) = months.iter().position(|name| *name == month) else { return 0 };
-    // Days from civil, for years after 1970; the year begins in March.
-    let month = month as u64 + 1;
-    let year = number(year) - u64::from(month <= 2);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + number(day) - 1;
-    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
-    ((days * 24 + number(hour)) * 60 + number(minute)) * 60 + number(second)
-}
-
-fn redirect(request: &mut Request, status: u16, location: String) -> Answer {
+pub(super) fn redirect(request: &mut Request, status: u16, location: String) -> Answer {
     request.location = Some(location.clone());
     let mut answer = plain(status, b"moved\n");
     answer.headers.push(("Location", location));
     answer
 }
 
-fn plain(status: u16, body: &[u8]) -> Answer {
+pub(super) fn plain(status: u16, body: &[u8]) -> Answer {
     let headers = vec![("Content-Type", "text/plain".to_owned())];
     Answer { status, headers, body: body.to_vec(), framing: Framing::Length, pace: Pace::AtOnce }
 }
@@ -268,15 +270,7 @@ fn size_of(path: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST_MODIFIED, LAST_MODIFIED_TEXT, http_time, part};
-
-    #[test]
-    fn dates_are_read() {
-        assert_eq!(http_time(LAST_MODIFIED_TEXT), LAST_MODIFIED);
-        assert_eq!(http_time("Tue, 01 Jan 2019 00:00:00 GMT"), 1_546_300_800);
-        assert_eq!(http_time("Sat, 29 Feb 2020 23:59:59 GMT"), 1_583_020_799);
-        assert_eq!(http_time("nonsense"), 0);
-    }
+    use super::part;
 
     #[test]
     fn ranges_are_cut() {

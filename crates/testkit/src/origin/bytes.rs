@@ -49,24 +49,38 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// A tar archive (ustar) of one file, dated 2020-09-13.
 pub fn tar_of(name: &str, bytes: &[u8]) -> Vec<u8> {
+    tar_of_all(&[(name, bytes)])
+}
+
+/// A tar archive (ustar) of files, dated 2020-09-13: `name` (at most 100 bytes) with its bytes. A name that ends with `/` is a folder.
+pub fn tar_of_all(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, bytes) in files {
+        out.extend_from_slice(&tar_header(name, bytes.len()));
+        out.extend_from_slice(bytes);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+fn tar_header(name: &str, size: usize) -> [u8; 512] {
     let mut header = [0_u8; 512];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let is_folder = name.ends_with('/');
     put(0, name);
-    put(100, "0000644\0");
+    put(100, if is_folder { "0000755\0" } else { "0000644\0" });
     put(108, "0000000\0");
     put(116, "0000000\0");
-    put(124, &format!("{:011o}\0", bytes.len()));
+    put(124, &format!("{size:011o}\0"));
     put(136, &format!("{:011o}\0", 1_600_000_000));
     put(148, "        ");
-    put(156, "0");
+    put(156, if is_folder { "5" } else { "0" });
     put(257, "ustar\0");
     put(263, "00");
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let mut out = header.to_vec();
-    out.extend_from_slice(bytes);
-    out.resize(out.len().next_multiple_of(512) + 1024, 0);
-    out
+    header
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A web server on the loopback device whose every answer follows from the path that is asked for.
+//! A web server on the loopback device whose every answer follows from the path that is asked for. Files are served from folders that
+//! are mounted (`folder.rs`).
 //!
 //! Life cycle: [`Origin::start`] binds a port and answers until [`Origin::stop`]; while it is stopped a connection is
 //! refused; [`Origin::resume`] listens on the same port again. Each request is kept in a log. Every connection has a
@@ -7,20 +8,26 @@
 //! Ports come from below the range that the kernel gives out for outgoing connections, so that nobody takes the port
 //! of a stopped origin by chance.
 //!
-//! Not handled: TLS, HTTP/2, pipelining.
+//! Requests that are sent ahead (pipelining) are answered one after the other.
+//!
+//! Not handled: TLS, HTTP/2.
 
 mod answer;
 mod bytes;
+pub(crate) mod date;
+mod folder;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 pub use answer::{LAST_MODIFIED, LAST_MODIFIED_TEXT};
-pub use bytes::{content, gzip, tar_of};
+pub use bytes::{content, gzip, tar_of, tar_of_all};
+pub use folder::Fault;
 
 /// One request as it arrived, and what became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +73,9 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
     /// How often each path of `/flaky/` was asked for.
     asked: Mutex<BTreeMap<String, u32>>,
+    /// Folders by the part of a path that leads to them.
+    mounts: Mutex<BTreeMap<String, PathBuf>>,
+    faults: Mutex<BTreeMap<String, Fault>>,
 }
 
 impl Shared {

@@ -1,0 +1,15 @@
+//! apt: rows of command lines, each run by the real apt and by the shims in a root of its own, and everything that it says and leaves
+//! compared.
+
+mod archive;
+mod legs;
+mod row;
+mod said;
+mod state;
+mod world;
+
+pub use archive::stock;
+pub use legs::check;
+pub use row::{Expect, Row, cached, live, local, passed};
+pub use said::{said, sorted};
+pub use world::{Setup, World};
