@@ -1,6 +1,6 @@
 //! A row: command lines with `&&` between them, what the archive and the sources are like, and what is expected of the shims.
 //!
-//! In words `{u}` stands for the archive's address, `{r}` for the root's folder, `{w}` for the working folder, `{a}` for this machine's
+//! In words and variables `{u}` stands for the archive's address, `{o}` for that of its origin, `{r}` for the root's folder, `{w}` for the working folder, `{a}` for this machine's
 //! architecture and `{f}` for another one. The line `move on` is no command: the archive moves on then.
 
 use std::fmt;
@@ -32,6 +32,7 @@ pub struct Row {
     pub(super) env: Vec<(&'static str, &'static str)>,
     pub(super) ignored: Vec<&'static str>,
     pub(super) debs: Vec<&'static str>,
+    pub(super) code: i32,
     pub(super) setup: Setup,
 }
 
@@ -74,6 +75,7 @@ impl Row {
             env: Vec::new(),
             ignored: Vec::new(),
             debs: Vec::new(),
+            code: 0,
             setup: Setup::default(),
         }
     }
@@ -93,6 +95,12 @@ impl Row {
     /// A variable of the environment.
     pub fn env(mut self, name: &'static str, value: &'static str) -> Row {
         self.env.push((name, value));
+        self
+    }
+
+    /// The real tool fails with this status, or its like; unless told otherwise it succeeds.
+    pub fn fails(mut self, code: i32) -> Row {
+        self.code = code;
         self
     }
 
@@ -156,6 +164,10 @@ impl Row {
         self
     }
 
+    pub(super) fn is_sandboxed(&self) -> bool {
+        self.setup.user == SandboxUser::Apt
+    }
+
     /// Puts something before the archive's path (`/redir/1`, `/auth`).
     pub fn manner(mut self, manner: &'static str) -> Row {
         self.setup.manner = manner;
@@ -174,7 +186,7 @@ impl Row {
         self
     }
 
-    /// Writes a file of the root.
+    /// Writes a file of the root; `{o}` in its text is the origin's address.
     pub fn file(mut self, path: &'static str, text: &'static str) -> Row {
         self.setup.files.push((path, text));
         self

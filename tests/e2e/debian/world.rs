@@ -41,7 +41,7 @@ pub struct Setup {
     pub foreign: bool,
     /// Lines of apt's configuration.
     pub configuration: Vec<&'static str>,
-    /// Files of the root, with their text.
+    /// Files of the root, with their text; `{o}` in it is the origin's address.
     pub files: Vec<(&'static str, &'static str)>,
 }
 
@@ -116,7 +116,7 @@ impl World {
             self.root.configure(line);
         }
         for (path, text) in &setup.files {
-            self.root.write(path, text);
+            self.root.write(path, text.replace("{o}", &self.mirror.origin().url()));
         }
         if setup.foreign {
             self.root.add_architecture(foreign());

@@ -8,15 +8,28 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use super::Package;
 use super::suite::FIRST_DATE;
 use crate::sandbox::set_mode;
+use crate::{md5_hex, sha256_hex};
 
-static MADE: LazyLock<Mutex<HashMap<Package, Arc<Vec<u8>>>>> = LazyLock::new(Mutex::default);
+/// A deb with its digests.
+#[derive(Debug)]
+pub(super) struct Deb {
+    pub(super) bytes: Vec<u8>,
+    pub(super) md5: String,
+    pub(super) sha256: String,
+}
+
+static MADE: LazyLock<Mutex<HashMap<Package, Arc<Deb>>>> = LazyLock::new(Mutex::default);
 
 /// The deb of a package: not compressed, with a fixed date.
-pub(super) fn deb(package: &Package) -> Arc<Vec<u8>> {
+pub(super) fn deb(package: &Package) -> Arc<Deb> {
     // What comes next is no part of the deb.
     let key = Package { next: None, ..package.clone() };
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(made.entry(key).or_insert_with(|| Arc::new(make(package))))
+    let make = || {
+        let bytes = make(package);
+        Arc::new(Deb { md5: md5_hex(&bytes), sha256: sha256_hex(&bytes), bytes })
+    };
+    Arc::clone(made.entry(key).or_insert_with(make))
 }
 
 fn make(package: &Package) -> Vec<u8> {

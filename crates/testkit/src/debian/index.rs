@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::{Package, Source, Suite, build};
-use crate::{gzip, md5_hex, sha256_hex};
+use crate::{gzip, md5_hex};
 
 /// Files by path.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// The folder of a package's or source's files, as an index names it: in a flat repository that is the repository's own.
+/// `Packages` of an architecture, with those for all of them; or of everything.
 pub(super) fn packages(suite: &Suite, architecture: Option<&str>) -> String {
     let wanted = |package: &&Package| {
         architecture.is_none_or(|name| package.architecture == name || package.architecture == "all")
@@ -27,9 +27,9 @@ fn stanza(suite: &Suite, package: &Package) -> String {
         "{}Description: {short}\nDescription-md5: {}\nFilename: {path}\nSize: {}\nMD5sum: {}\nSHA256: {}\n\n",
         package.fields_text(),
         md5_hex(format!("{short}\n{long}").as_bytes()),
-        deb.len(),
-        md5_hex(&deb),
-        sha256_hex(&deb),
+        deb.bytes.len(),
+        deb.md5,
+        deb.sha256,
     )
 }
 

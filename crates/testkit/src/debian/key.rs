@@ -95,3 +95,34 @@ fn gpg(home: &Path) -> Command {
     command.env("HOME", home).env_remove("GNUPGHOME");
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::DebianMirror;
+    use super::Key;
+
+    #[test]
+    fn no_agent_outlives_its_key() {
+        if crate::missing("no_agent_outlives_its_key", &DebianMirror::NEEDS) {
+            return;
+        }
+        let key = Key::make();
+        let home = key.home.path().to_str().expect("temporary paths are text").to_owned();
+        assert!(key.clear_sign("text\n").starts_with(b"-----BEGIN PGP SIGNED MESSAGE-----"));
+        assert!(is_named_by_a_process(&home), "gpg has no agent");
+        drop(key);
+        let begin = std::time::Instant::now();
+        while is_named_by_a_process(&home) {
+            assert!(begin.elapsed().as_secs() < 10, "the agent goes on");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    fn is_named_by_a_process(text: &str) -> bool {
+        let processes = std::fs::read_dir("/proc").expect("processes");
+        processes.flatten().any(|process| {
+            let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(text)
+        })
+    }
+}

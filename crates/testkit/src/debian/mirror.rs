@@ -89,9 +89,11 @@ impl DebianMirror {
         self.origin.resume();
     }
 
-    /// Replaces everything by these suites.
+    /// Replaces everything by these suites. Nothing happens where they are published already.
     pub fn publish(&mut self, suites: Vec<Suite>) {
-        self.put(suites, false);
+        if self.suites != suites {
+            self.put(suites, false);
+        }
     }
 
     /// A day later: packages and sources have the version that comes next, and nothing of the old state is left, as on a real mirror
@@ -118,7 +120,7 @@ impl DebianMirror {
         let mut packages = self.suites.iter().flat_map(|suite| &suite.packages);
         let package = packages.find(|package| package.name == name).expect("a package of the archive");
         let path = dir.join(package.file_name());
-        std::fs::write(&path, &*build::deb(package)).expect("write a deb");
+        std::fs::write(&path, &build::deb(package).bytes).expect("write a deb");
         path
     }
 
@@ -141,7 +143,7 @@ impl DebianMirror {
             for package in &suite.packages {
                 let path =
                     if suite.flat { format!("{base}/{}", package.file_name()) } else { package.pool_path() };
-                write(&archive.join(path), &build::deb(package), suite.date);
+                write(&archive.join(path), &build::deb(package).bytes, suite.date);
             }
             self.put_sources(suite, &base);
         }

@@ -128,7 +128,7 @@ impl AptRoot {
         dpkg.args(self.dpkg_options()).arg("-i");
         for package in packages {
             let path = dir.path().join(package.file_name());
-            std::fs::write(&path, &*build::deb(package)).expect("write a deb");
+            std::fs::write(&path, &build::deb(package).bytes).expect("write a deb");
             dpkg.arg(path);
         }
         build::run(&mut dpkg);
