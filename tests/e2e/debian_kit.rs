@@ -1,5 +1,7 @@
 //! The archive and the root of the kit, by the real apt: before the shims are tried by them, they have to be right themselves.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests own their files")]
+
 use vcache_testkit::debian::{DebianMirror, Picture, SandboxUser, Signing, Sources, Trust};
 use vcache_testkit::{Fault, Need, Origin, missing, tools};
 use vcache_tests::debian::{Setup, World, stock};
