@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 need=()
-for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz nginx-light:nginx git:git fcgiwrap:fcgiwrap gnupg:gpg dpkg-dev:dpkg-source diffutils:diff; do
+for pair in wget:wget curl:curl util-linux:unshare iproute2:ip procps:pkill make:make xz-utils:xz nginx-light:nginx git:git fcgiwrap:fcgiwrap gnupg:gpg dpkg-dev:dpkg-source diffutils:diff openssl:openssl; do
     command -v "${pair#*:}" >/dev/null || need+=("${pair%:*}")
 done
 # Where an engine answers, its client is what is missing.

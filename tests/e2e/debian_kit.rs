@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests own their files")]
 
 use vcache_testkit::debian::{DebianMirror, Picture, SandboxUser, Signing, Sources, Trust};
-use vcache_testkit::{Fault, Need, Origin, missing, tools};
+use vcache_testkit::{Fault, Need, Origin, TlsFolder, missing, tools};
 use vcache_tests::debian::{Setup, World, stock};
 
 /// What apt said on both streams.
@@ -284,4 +284,22 @@ fn two_archives_have_the_same_bytes() {
     other.move_on();
     assert!(!other.digests().contains_key(std::path::Path::new("pool/main/t/tool/tool_1.0_all.deb")));
     assert!(other.digests().contains_key(std::path::Path::new("pool/main/t/tool/tool_1.1_all.deb")));
+}
+
+#[test]
+fn apt_reaches_the_archive_over_https_with_its_certificate_alone() {
+    let test = "apt_reaches_the_archive_over_https_with_its_certificate_alone";
+    if missing(test, &TlsFolder::NEEDS) {
+        return;
+    }
+    let Some(mut world) = World::new(test) else { return };
+    world.prepare(&Setup { https: true, ..Setup::default() });
+    world.done(&["apt-get update", "apt-get install -y tool"]);
+    assert_eq!(asked(&world), [""; 0]);
+    let server = world.tls.as_ref().and_then(TlsFolder::server).expect("it runs");
+    assert!(server.requests().contains(&"GET /debian/pool/main/t/tool/tool_1.0_all.deb 200".to_owned()));
+    let said = words(&world, "apt-get update -o Acquire::https::CaInfo=/etc/passwd -o Acquire::Retries=0", 0);
+    assert!(said.contains("Failed to fetch https://"), "{said}");
+    world.stop();
+    assert!(words(&world, "apt-get update -o Acquire::Retries=0", 0).contains("Connection refused"));
 }

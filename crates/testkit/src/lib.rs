@@ -6,7 +6,7 @@
 //! - [`Tree`]: what a command left behind, for comparison.
 //! - [`Origin`]: an HTTP/1.1 server on the loopback device. It is written on `std::net` alone, since half of its use
 //!   is to break the protocol on purpose (short bodies, stalls, resets), which a server library forbids.
-//! - [`Nginx`]: a real web server to be written to.
+//! - [`Nginx`]: a real web server to be written to; [`TlsFolder`]: one that serves a folder over HTTPS.
 //! - [`GitOrigin`]: git repositories, served over HTTP and by a `git daemon`.
 //! - [`debian`]: a Debian archive that is served by an [`Origin`], and a root for a real apt to work in.
 //! - [`tools`]: a tool that echoes what it was given, and one that must not be called.
@@ -38,7 +38,7 @@ pub use bins::{bin_dir, workspace};
 pub use digest::{md5_hex, sha256_hex};
 pub use git::GitOrigin;
 pub use need::{Need, have, missing, say_skipped};
-pub use nginx::Nginx;
+pub use nginx::{Nginx, TlsFolder};
 pub use origin::{
     Fault, LAST_MODIFIED, LAST_MODIFIED_TEXT, Origin, Request, content, gzip, tar_of, tar_of_all,
 };

@@ -1,10 +1,13 @@
-//! nginx with WebDAV on the loopback device: a tier that is nobody's invention. Everything below its folder is read and written by
-//! HTTP; below `/private/` only with the credentials `user:pw`.
+//! nginx on the loopback device: a server that is nobody's invention.
+//!
+//! [`Nginx::start`] is a tier with WebDAV: everything below its folder is read and written by HTTP; below `/private/` only with the
+//! credentials `user:pw`. [`TlsFolder`] is a folder that is read over HTTPS, with a certificate that nobody trusts who is not told to.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::Need;
 use crate::sandbox::set_mode;
 
 /// A running nginx; dropping it stops it.
@@ -34,6 +37,10 @@ impl Nginx {
              location /private/ {{ dav_methods PUT; create_full_put_path on; auth_basic x; auth_basic_user_file {dir_text}/passwords; }}\n\
              }}\n}}\n"
         );
+        Nginx::run(dir, port, &config)
+    }
+
+    fn run(dir: &Path, port: u16, config: &str) -> Nginx {
         std::fs::write(dir.join("config"), config).expect("write the configuration of nginx");
         let master = Command::new("nginx")
             .arg("-e")
@@ -77,6 +84,71 @@ impl Nginx {
 
     fn errors(&self) -> String {
         std::fs::read_to_string(self.dir.join("errors")).unwrap_or_default()
+    }
+}
+
+/// A folder that is served over HTTPS at one name; dropping it stops the server.
+#[derive(Debug)]
+pub struct TlsFolder {
+    dir: PathBuf,
+    config: String,
+    port: u16,
+    nginx: Option<Nginx>,
+}
+
+impl TlsFolder {
+    /// What it stands on, for [`crate::missing`].
+    pub const NEEDS: [Need<'static>; 2] = [Need::Tool("nginx"), Need::Tool("openssl")];
+
+    /// Serves `folder` at `name` (`/debian`), with its own files in `dir`, which is made. All users must be able to read the folder.
+    pub fn start(dir: &Path, name: &str, folder: &Path) -> TlsFolder {
+        std::fs::create_dir_all(dir).expect("make the folder of nginx");
+        set_mode(dir, 0o777);
+        let (certificate, key) = (dir.join("certificate.pem"), dir.join("key.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["-days", "36500", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).stdin(Stdio::null());
+        let made = openssl.output().expect("start openssl");
+        assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        let port = crate::git::free_port();
+        let (here, folder) = (dir.display(), folder.display());
+        let config = format!(
+            "worker_processes 1;\ndaemon off;\npid {here}/pid;\nerror_log {here}/errors;\nevents {{}}\n\
+             http {{\n access_log {here}/log;\n client_body_temp_path {here}/body;\n\
+             server {{\n listen 127.0.0.1:{port} ssl;\n ssl_certificate {here}/certificate.pem;\n ssl_certificate_key {here}/key.pem;\n\
+             location {name}/ {{ alias {folder}/; }}\n }}\n}}\n"
+        );
+        let mut served = TlsFolder { dir: dir.to_owned(), config, port, nginx: None };
+        served.resume();
+        served
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate, to be trusted as an authority's (`Acquire::https::CaInfo`, `SSL_CERT_FILE`).
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.join("certificate.pem")
+    }
+
+    /// The server, for its log; none while it is stopped.
+    pub fn server(&self) -> Option<&Nginx> {
+        self.nginx.as_ref()
+    }
+
+    /// Refuses connections from now on. Idempotent.
+    pub fn stop(&mut self) {
+        self.nginx = None;
+    }
+
+    /// Serves on the same port again. Idempotent.
+    pub fn resume(&mut self) {
+        if self.nginx.is_none() {
+            self.nginx = Some(Nginx::run(&self.dir, self.port, &self.config));
+        }
     }
 }
 

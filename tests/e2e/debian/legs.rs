@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use vcache_testkit::debian::{Package, foreign, native};
-use vcache_testkit::{Entry, Finished, Kind, Need, Run, Tree, missing, say_skipped};
+use vcache_testkit::{Entry, Finished, Kind, Need, Run, TlsFolder, Tree, missing, say_skipped};
 
 use super::row::{Expect, Row};
 use super::said::{said, sorted};
@@ -63,10 +63,12 @@ pub fn check(rows: Vec<Row>) {
     let can_cut = !missing("the legs without a network", &[Need::NetworkNamespace]);
     let only_row = std::env::var("VCACHE_TEST_ROW").unwrap_or_default();
     let only_leg = std::env::var("VCACHE_TEST_LEG").unwrap_or_default();
+    let has_tls = !rows.iter().any(Row::is_https) || !missing("rows over HTTPS", &TlsFolder::NEEDS);
     let can_become = !rows.iter().any(Row::is_sandboxed) || !missing("rows with a sandbox", &[Need::Root]);
     let mut failures = Vec::new();
     let count = rows.len();
-    let picked = |row: &&Row| row.line.contains(&only_row) && (can_become || !row.is_sandboxed());
+    let is_possible = |row: &Row| (can_become || !row.is_sandboxed()) && (has_tls || !row.is_https());
+    let picked = |row: &&Row| row.line.contains(&only_row) && is_possible(row);
     for row in rows.iter().filter(picked) {
         let before = failures.len();
         world.sandbox.clear();
@@ -136,7 +138,7 @@ fn run(world: &mut World, row: &Row, runner: Runner, up: bool) -> Effect {
         }
     }
     if !up {
-        world.mirror.stop();
+        world.stop();
     }
     world.mirror.origin().take_log();
     let since = SystemTime::now();

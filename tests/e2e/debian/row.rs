@@ -164,6 +164,16 @@ impl Row {
         self
     }
 
+    /// Reaches the archive over HTTPS, with a manner of none.
+    pub fn https(mut self) -> Row {
+        self.setup.https = true;
+        self
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.setup.https
+    }
+
     pub(super) fn is_sandboxed(&self) -> bool {
         self.setup.user == SandboxUser::Apt
     }

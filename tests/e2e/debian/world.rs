@@ -4,9 +4,9 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use vcache_testkit::debian::{
-    AptRoot, DebianMirror, Place, SandboxUser, Signing, Sources, Suite, Trust, foreign,
+    AptRoot, DebianMirror, MOUNT, Place, SandboxUser, Signing, Sources, Suite, Trust, foreign,
 };
-use vcache_testkit::{Finished, Run, Sandbox, missing};
+use vcache_testkit::{Finished, Run, Sandbox, TlsFolder, missing};
 
 use super::archive::stock;
 
@@ -35,6 +35,8 @@ pub struct Setup {
     pub expired: bool,
     /// Whom apt's methods become.
     pub user: SandboxUser,
+    /// Whether the archive is reached over HTTPS.
+    pub https: bool,
     /// What stands before the archive's path (`/redir/1`, `/auth`).
     pub manner: &'static str,
     /// Whether the other architecture is known.
@@ -57,6 +59,7 @@ impl Default for Setup {
             diffs: false,
             expired: false,
             user: SandboxUser::Root,
+            https: false,
             manner: "",
             foreign: false,
             configuration: Vec::new(),
@@ -72,6 +75,8 @@ pub struct World {
     pub sandbox: Sandbox,
     /// What it asks.
     pub mirror: DebianMirror,
+    /// The same over HTTPS, once a setup has asked for that.
+    pub tls: Option<TlsFolder>,
     /// What it changes; at the same path each time.
     pub root: AptRoot,
 }
@@ -84,14 +89,14 @@ impl World {
         }
         let sandbox = Sandbox::new();
         let root = AptRoot::make(sandbox.root().join("apt"), SandboxUser::Root);
-        let mut world = World { sandbox, mirror: DebianMirror::start(stock()), root };
+        let mut world = World { sandbox, mirror: DebianMirror::start(stock()), tls: None, root };
         world.prepare(&Setup::default());
         Some(world)
     }
 
     /// Publishes the archive anew and makes a new root, with nothing installed.
     pub fn prepare(&mut self, setup: &Setup) {
-        self.mirror.resume();
+        self.resume(setup);
         self.mirror.origin().mend();
         let published = stock().into_iter().map(|suite| {
             let by_hash = setup.by_hash && !suite.is_flat();
@@ -100,6 +105,26 @@ impl World {
         });
         self.mirror.publish(published.collect());
         self.new_root(setup);
+    }
+
+    /// Refuses connections from now on.
+    pub fn stop(&mut self) {
+        self.mirror.stop();
+        if let Some(tls) = &mut self.tls {
+            tls.stop();
+        }
+    }
+
+    fn resume(&mut self, setup: &Setup) {
+        self.mirror.resume();
+        match &mut self.tls {
+            Some(tls) => tls.resume(),
+            None if setup.https => {
+                let dir = self.sandbox.root().join("nginx");
+                self.tls = Some(TlsFolder::start(&dir, MOUNT, &self.mirror.folder()));
+            }
+            None => {}
+        }
     }
 
     /// Makes a new root for the archive as it is.
@@ -112,6 +137,10 @@ impl World {
         self.root.sources(setup.form, &places, setup.trust, self.mirror.key());
         let changelogs = self.mirror.changelogs();
         self.root.configure(&format!("Acquire::Changelogs::URI::Override::Origin::Test \"{changelogs}\";"));
+        if let Some(tls) = self.tls.as_ref().filter(|_| setup.https) {
+            let certificate = tls.certificate();
+            self.root.configure(&format!("Acquire::https::CaInfo \"{}\";", certificate.display()));
+        }
         for line in &setup.configuration {
             self.root.configure(line);
         }
@@ -125,14 +154,9 @@ impl World {
 
     /// The archive's address in the sources.
     pub fn url(&self, setup: &Setup) -> String {
-        let url = self.mirror.url();
-        match setup.manner {
-            "" => url,
-            manner => {
-                let (host, path) = (self.mirror.origin().url(), vcache_testkit::debian::MOUNT);
-                format!("{host}{manner}{path}")
-            }
-        }
+        let tls = self.tls.as_ref().filter(|_| setup.https);
+        let host = tls.map_or_else(|| self.mirror.origin().url(), TlsFolder::url);
+        format!("{host}{}{MOUNT}", setup.manner)
     }
 
     /// A command by the real tools, in the root.

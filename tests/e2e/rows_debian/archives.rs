@@ -47,6 +47,8 @@ fn forms() -> Vec<Row> {
 
 fn ways() -> Vec<Row> {
     vec![
+        cached(BOTH).https(),
+        cached(BOTH).https().sandboxed().deb822(),
         cached(BOTH).manner("/redir/1"),
         cached(BOTH).manner("/redir301"),
         cached(BOTH).manner("/redirrel"),

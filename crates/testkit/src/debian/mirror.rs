@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::key::Key;
 use super::package::{changelog_folder, without_epoch};
 use super::{Package, Suite, build, release};
+use crate::sandbox::set_mode;
 use crate::{Need, Origin, md5_hex};
 
 /// Where the archive is below the origin's root.
@@ -42,6 +43,8 @@ impl DebianMirror {
     pub fn start(suites: Vec<Suite>) -> DebianMirror {
         let dir =
             tempfile::Builder::new().prefix("vcache-mirror-").tempdir().expect("make a temporary folder");
+        // Another server may be given the folder, and its workers are another user's.
+        set_mode(dir.path(), 0o755);
         let origin = Origin::start();
         origin.mount(MOUNT, &dir.path().join("archive"));
         let mut mirror = DebianMirror { dir, origin, key: Key::shared(), suites: Vec::new() };

@@ -25,6 +25,7 @@ use crate::sandbox::set_mode;
 
 use command::Git;
 use server::Servers;
+pub(crate) use server::free_port;
 use stream::{Item, Stream};
 
 /// Repositories with their servers.

@@ -129,7 +129,7 @@ pub(super) fn configure(dir: &Path, http_port: u16) {
 
 /// A port that nobody listens on, from below the range that the kernel gives out for outgoing connections, so that nobody
 /// takes it by chance while the server is stopped.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() * 16 % 2_400).expect("below 2400");
     for _ in 0..2_400 {
