@@ -96,7 +96,7 @@ impl Session {
             done = done.with("Last-Modified", &date);
         }
         // Without digests apt hashes the file itself, by those it wants.
-        let is_known = matches!(request.expected, Expected::Sha256(_));
+        let is_known = matches!(request.expected, Expected::Sha256(_) | Expected::Nothing);
         if is_known && !self.wishes().is_some_and(super::wishes::Wishes::wants_other_digest) {
             done = done.with("SHA256-Hash", blob.id().to_string()).with("Checksum-FileSize-Hash", &size);
         }

@@ -22,9 +22,8 @@ use crate::release_url::{Part, ReleaseUrl};
 
 /// The part of a key under which a redirect is kept: the content is the URL to which it led.
 pub(super) const REDIRECTED: &str = "redirect";
-/// How apt's methods name what may be otherwise a moment later (`acquire-worker.cc`).
-const UNREACHABLE: &[&str] =
-    &["Timeout", "ConnectionRefused", "ConnectionTimedOut", "ResolveFailure", "TmpResolveFailure"];
+/// How apt's methods begin the reason of a failure that is the origin's answer; all others are of the way to it, or have none.
+const ANSWERED: [&str; 2] = ["HttpError", "MaximumSizeExceeded"];
 /// In bytes; a URL is shorter.
 const LONGEST_URL: u64 = 64 << 10;
 /// In bytes; apt takes no larger Release file (`Acquire::MaxReleaseFileSize`).
@@ -167,7 +166,8 @@ impl Session {
     pub(super) fn failed(&self, message: Message, pending: &Pending) -> Option<Message> {
         let Pending { request, journal, .. } = pending;
         let reason = message.text("FailReason").unwrap_or_default();
-        let is_unreachable = UNREACHABLE.contains(&reason) || message.is_true("Transient-Failure");
+        let is_answer = ANSWERED.iter().any(|answered| reason.starts_with(answered));
+        let is_unreachable = !is_answer || message.is_true("Transient-Failure");
         let has_no_digest = request.expected == Expected::Nothing;
         if is_unreachable && has_no_digest && self.last_known(request, journal) {
             self.messages.warn(format_args!(
