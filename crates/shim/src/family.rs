@@ -28,7 +28,7 @@ pub struct Family {
 pub struct Explanation {
     /// The tool's name.
     pub tool: String,
-    /// `exec` (nothing is configured), `passthrough`, `serve`, or `refuse`; of an image build `hand-over` or `carry`.
+    /// `exec` (nothing is configured), `passthrough`, `serve`, `wait` (an exec, after others), or `refuse`; of an image build `hand-over` or `carry`.
     pub plan: String,
     /// The counted reason of a passthrough, or why the cache is carried and not handed over.
     pub reason: Option<String>,

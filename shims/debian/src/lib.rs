@@ -13,6 +13,7 @@
 
 mod apt;
 mod debootstrap;
+mod dpkg;
 mod method;
 mod notes;
 mod reason;
@@ -25,8 +26,14 @@ use vcache_shim::family::Explanation;
 use vcache_shim::{Component, Family, Host, Settings, real_tool};
 
 /// What the multi-call executable needs to know.
-pub const FAMILY: Family =
-    Family { names: &["apt", "apt-get"], also: method::NAMES, only_with_tool: false, run, explain, reasons };
+pub const FAMILY: Family = Family {
+    names: &["apt", "apt-get", "dpkg"],
+    also: method::NAMES,
+    only_with_tool: false,
+    run,
+    explain,
+    reasons,
+};
 
 /// debootstrap, which not every image has.
 pub const BOOTSTRAP: Family = Family {
@@ -45,13 +52,14 @@ pub(crate) const COMPONENT: Component = Component("deb");
 fn run(host: &Host, settings: &Settings) -> ExitCode {
     match host.name().to_str() {
         Some("apt" | "apt-get") => apt::run(host, settings),
+        Some("dpkg") => dpkg::run(host, settings),
         Some(name) if method::NAMES.contains(&name) => method::run(host, settings),
         _ => real_tool::pass_through(host),
     }
 }
 
 fn explain(host: &Host, settings: &Settings) -> Explanation {
-    apt::explain(host, settings)
+    if host.name() == "dpkg" { dpkg::explain(host, settings) } else { apt::explain(host, settings) }
 }
 
 fn reasons() -> Vec<(&'static str, &'static str)> {

@@ -118,6 +118,7 @@ fn render(facts: &Explanation) -> String {
         "passthrough" => "left to the real tool, and counted",
         "serve" => "answered from the cache, or fetched once and kept",
         "refuse" => "refused",
+        "wait" => "a plain exec of the real tool, once the locks are free that it would fail for",
         "hand-over" => "the build gets the cache from a server",
         "carry" => "the build gets the cache in its context",
         other => other,
