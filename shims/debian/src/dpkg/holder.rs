@@ -23,7 +23,7 @@ impl Holder {
     /// Who keeps us from the lock of `file`; none where nobody does any longer.
     pub(super) fn of(file: impl AsFd) -> Option<Holder> {
         let flock = fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).ok()??;
-        // A lock that belongs to no process (an open file's own) has -1.
+        // A lock that belongs to no process (an open file's own; neither dpkg nor apt has such) has -1: with debug assertions rustix panics on it.
         let pid = Some(Pid::as_raw(flock.pid)).filter(|pid| *pid > 0);
         Some(Holder { pid, command: pid.and_then(command) })
     }

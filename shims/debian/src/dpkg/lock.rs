@@ -8,10 +8,13 @@
 //!   each is brought to its place before it is locked, and dpkg's children have them too. They hold no lock by it;
 //! - no other thread is left at the exec: before Linux 5.11 it takes the locks away from a process that has threads.
 //!
-//! In a new root they are made as dpkg makes them. An old dpkg does not know `lock-frontend`: it is made only where the dpkg of this system
+//! The road not taken: `DPKG_FRONTEND_LOCKED` and waiting for a dpkg beside us, as apt does. No descriptor would get to anyone's children, but
+//! dpkg would not be the process that the caller has started.
+//!
+//! In a new root the files are made as dpkg makes them. An old dpkg does not know `lock-frontend`: it is made only where the dpkg of this system
 //! has made one for itself.
 //!
-//! Order of acquisition: `lock-frontend`, `lock`. Nobody else waits with one of them in hand.
+//! Order of acquisition: `lock-frontend`, `lock`. Neither dpkg nor apt waits for the former with the latter in hand.
 
 use std::fs::{self, File};
 use std::io;
