@@ -45,7 +45,7 @@ variables! {
     "VCACHE_IMAGE_FILES", "", "more files and folders that an image's key is made of, separated by `:`";
     "VCACHE_IMAGE_ENV", "", "variables whose values an image's key is made of, separated by `,`";
     "VCACHE_TRUSTED_UIDS", "", "users whose unpinned records are believed, beside root, oneself and the owner of the cache; separated by `,`";
-    "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content";
+    "VCACHE_LOCK_WAIT", "600", "seconds to wait for another process that fetches the same content, or that holds the locks of dpkg";
     "VCACHE_PIN_DIGEST", "md5", "how new pins are recorded: `md5` (as SONiC's tools read them) or `sha256`";
     "VCACHE_BUILDINFO", "/usr/local/share/buildinfo", "SONiC's buildinfo folder: `versions/` has the pins in force, `build-versions/` gets what was used";
     "VCACHE_LOG", "warn", "`off`, `error`, `warn`, `info`, `debug`; on stderr";
