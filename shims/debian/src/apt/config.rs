@@ -11,7 +11,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use vcache_shim::{Host, links, real_tool};
+use vcache_shim::{Host, Policy, links, real_tool};
 
 use super::call::Call;
 use crate::method::wishes::{ASKED, LENIENT, NOTES, PACKAGES};
@@ -57,10 +57,10 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
     let mut look = Look::default();
     for line in text.lines() {
         match line.split_once('=') {
-            Some(("ROOT", root)) if root.trim_matches(['\'', '/']) != "" => {
+            Some(("ROOT", root)) if !root.trim_matches(['\'', '/']).is_empty() => {
                 return Err((Code::OtherRoot, root.to_owned()));
             }
-            Some(("HTTP" | "HTTPS", method)) if method != "''" && !is_ours(method) => {
+            Some(("HTTP" | "HTTPS", method)) if !is_ours(method) => {
                 return Err((Code::OtherMethod, method.to_owned()));
             }
             Some(("PARTS", parts)) => look.parts = PathBuf::from(parts.trim_matches('\'')),
@@ -98,14 +98,13 @@ impl Folder {
     ///
     /// # Errors
     /// It can't be made.
-    pub(crate) fn make(host: &Host, call: &Call, room: Option<&Path>) -> io::Result<Folder> {
+    pub(crate) fn make(host: &Host, call: &Call, policy: &Policy, room: Option<&Path>) -> io::Result<Folder> {
         let folder = tempfile::Builder::new().prefix("vcache-apt-").tempdir()?;
         // Methods that have become `_apt` read what apt reads.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let packages = room.map_or_else(|| folder.path().join("packages"), Path::to_owned);
-        if room.is_none() {
-            fs::create_dir(&packages)?;
-        }
+        // dpkg shows the last parts of a path, and is to show what it shows of apt's own archives.
+        let packages = room.unwrap_or(folder.path()).join("apt/archives");
+        fs::create_dir_all(&packages)?;
         let mut made = Folder { folder, fixed: Vec::new(), packages };
         fs::write(made.notes(), "")?;
         if let Some(callers) = host.env(VARIABLE) {
@@ -115,6 +114,10 @@ impl Folder {
         METHODS.iter().try_for_each(|name| made.add(name, &method))?;
         made.add(NOTES, made.notes())?;
         made.add(PACKAGES, made.packages.clone())?;
+        if call.changes() {
+            // As dpkg's shim waits for an apt.
+            made.add("DPkg::Lock::Timeout", policy.lock_wait.as_secs().to_string())?;
+        }
         for asked in call.words.iter().filter(|word| word.contains('=') && !word.contains('"')) {
             made.add(ASKED, asked)?;
         }

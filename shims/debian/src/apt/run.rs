@@ -75,7 +75,8 @@ impl Running<'_> {
         };
         // Names in the cache's own file system can be hard links.
         let room = self.store.as_ref().filter(|_| self.policy.write).and_then(|store| store.workspace().ok());
-        let mut folder = Folder::make(self.host, &self.call, room.as_ref().map(|room| room.path()))?;
+        let mut folder =
+            Folder::make(self.host, &self.call, &self.policy, room.as_ref().map(|room| room.path()))?;
         let pinned = Pinned::load(self);
         pinned.warn(self);
         if !pinned.preferences.is_empty() {

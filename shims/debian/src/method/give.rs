@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -68,6 +69,11 @@ impl Session {
             Some(Mtime::At(seconds)) => Some(seconds),
             _ => None,
         };
+        if request.expected == Expected::Nothing && mtime.is_some() && mtime == request.last_modified {
+            self.say_unchanged(request, mtime);
+            self.record(journal, Outcome::Hit, request, |event| event.bytes = blob.size());
+            return true;
+        }
         let place = match self.name_for(request, blob) {
             Some(path) => blob.verify().map(|()| path).map_err(Trouble::Cache),
             None => copy(blob, &request.dest, mtime).map(|()| request.dest.clone()),
@@ -84,16 +90,34 @@ impl Session {
                 return false;
             }
         };
+        self.say_done(request, blob, &place, mtime);
+        self.record(journal, Outcome::Hit, request, |event| {
+            event.bytes = blob.size();
+            event.tier = blob.tier().map(str::to_owned);
+        });
+        true
+    }
+
+    /// The file that apt has is that one; servers say so by status 304.
+    fn say_unchanged(&self, request: &Request, mtime: Option<u64>) {
+        let mut done = Message::new(DONE, "URI Done").with("URI", &request.uri).with("IMS-Hit", "true");
+        done = done.with("Filename", request.dest.as_os_str().as_bytes());
+        if let Some(seconds) = mtime {
+            done = done.with("Last-Modified", date(seconds));
+        }
+        self.say(&done);
+    }
+
+    fn say_done(&self, request: &Request, blob: &Blob, place: &Path, mtime: Option<u64>) {
         let size = blob.size().to_string();
         let mut start = Message::new(START, "URI Start").with("URI", &request.uri).with("Size", &size);
         let mut done = Message::new(DONE, "URI Done")
             .with("URI", &request.uri)
-            .with("Filename", std::os::unix::ffi::OsStrExt::as_bytes(place.as_os_str()))
+            .with("Filename", place.as_os_str().as_bytes())
             .with("Size", &size);
         if let Some(seconds) = mtime {
-            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds));
-            start = start.with("Last-Modified", &date);
-            done = done.with("Last-Modified", &date);
+            start = start.with("Last-Modified", date(seconds));
+            done = done.with("Last-Modified", date(seconds));
         }
         // Without digests apt hashes the file itself, by those it wants.
         let is_known = matches!(request.expected, Expected::Sha256(_) | Expected::Nothing);
@@ -102,11 +126,6 @@ impl Session {
         }
         self.say(&start);
         self.say(&done);
-        self.record(journal, Outcome::Hit, request, |event| {
-            event.bytes = blob.size();
-            event.tier = blob.tier().map(str::to_owned);
-        });
-        true
     }
 
     /// Where a package that is to be unpacked can be read without being copied; none for all else.
@@ -126,6 +145,10 @@ impl Session {
         let named = folder.join(request.dest.file_name()?);
         link(blob.path(), &named).is_ok().then_some(named)
     }
+}
+
+fn date(seconds: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// A second name for a file that is only read: a hard link, which keeps the content there whatever happens to the cache, or where there can be none a

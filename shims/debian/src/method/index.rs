@@ -22,6 +22,10 @@ use crate::release_url::{Part, ReleaseUrl};
 
 /// The part of a key under which a redirect is kept: the content is the URL to which it led.
 pub(super) const REDIRECTED: &str = "redirect";
+/// The part of a key under which it is kept that the origin has no such file; without content. It counts only where the origin can't be asked.
+pub(super) const ABSENT: &str = "absent";
+/// How apt's method names that answer.
+const NOT_FOUND: [&str; 2] = ["HttpError404", "HttpError410"];
 /// How apt's methods begin the reason of a failure that is the origin's answer; all others are of the way to it, or have none.
 const ANSWERED: [&str; 2] = ["HttpError", "MaximumSizeExceeded"];
 /// In bytes; a URL is shorter.
@@ -52,18 +56,8 @@ impl Session {
         if !self.policy.offline {
             return self.delegate(request, journal, None);
         }
-        if self.last_known(&request, &journal) {
-            return;
-        }
-        // Of a repository that signs in a file of its own, apt asks for `InRelease` first.
-        let has_another = url.is_some_and(|url| {
-            let release = Key::deb_index(&url.release(), "");
-            let known = || self.store().and_then(|store| self.heard(store.lookup(&release)).flatten());
-            url.part() == Part::InRelease && known().is_some()
-        });
-        match has_another {
-            true => self.fail(&request, "the repository has none"),
-            false => self.miss_offline(&request, &journal),
+        if !self.last_known(&request, &journal) {
+            self.miss_offline(&request, &journal);
         }
     }
 
@@ -131,23 +125,25 @@ impl Session {
         }
     }
 
-    /// Gives what was last seen; whether there was any.
+    /// Answers as the origin did when it was last asked; whether it ever was.
     fn last_known(&self, request: &Request, journal: &Journal) -> bool {
         let Some(store) = self.store().filter(|_| self.policy.read) else { return false };
-        let record = self.heard(store.lookup(&Key::deb_index(&request.uri, ""))).flatten();
-        let redirect = self.heard(store.lookup(&Key::deb_index(&request.uri, REDIRECTED))).flatten();
-        // Of the two the later one is what the origin does now.
-        let (first, is_redirect) = match (&record, &redirect) {
-            (Some(record), Some(redirect)) if redirect.fetched > record.fetched => (Some(redirect), true),
-            (Some(record), _) => (Some(record), false),
-            (None, redirect) => (redirect.as_ref(), true),
+        let known = |part: &'static str| {
+            let record = self.heard(store.lookup(&Key::deb_index(&request.uri, part))).flatten();
+            record.map(|record| (record, part))
         };
-        let Some(found) = first else { return false };
+        // Of two answers in one second a file is the better one, and it comes last.
+        let latest = [ABSENT, REDIRECTED, ""].into_iter().filter_map(known);
+        let Some((found, part)) = latest.max_by_key(|(record, _)| record.fetched) else { return false };
+        if part == ABSENT {
+            self.fail(request, "the repository has none");
+            return true;
+        }
         let Some(blob) = self.heard(store.find(&found.sha256.into())).flatten() else { return false };
-        if !is_redirect {
+        if part.is_empty() {
             return match ReleaseUrl::of(&request.uri).is_some_and(|url| url.part() != Part::Signature) {
-                true => self.give_release(request, journal, &blob, Some(found)),
-                false => self.give(request, journal, &blob, Some(found)),
+                true => self.give_release(request, journal, &blob, Some(&found)),
+                false => self.give(request, journal, &blob, Some(&found)),
             };
         }
         let mut url = Vec::new();
@@ -176,6 +172,9 @@ impl Session {
                 message.text("Message").unwrap_or("can't be reached")
             ));
             return None;
+        }
+        if has_no_digest && NOT_FOUND.contains(&reason) {
+            self.keep_small(request, ABSENT, "");
         }
         self.record(journal, Outcome::Failed, request, |event| {
             event.detail = message.text("Message").map(public_url);

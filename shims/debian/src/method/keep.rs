@@ -117,14 +117,25 @@ impl Session {
     /// The method was sent to another place. Where nothing tells the content by a digest, the way has to be known as well.
     pub(super) fn redirected(&self, message: Message, pending: &Pending) -> Option<Message> {
         let request = &pending.request;
-        let has_no_digest = request.expected == Expected::Nothing;
-        if let Some(store) = self.store().filter(|_| has_no_digest && self.policy.write)
+        if request.expected == Expected::Nothing
             && let Some(to) = message.text("New-URI")
-            && let Err(e) = keep_redirect(store, request, to)
         {
-            self.messages.debug(Chain(&e));
+            self.keep_small(request, REDIRECTED, &public_url(to));
         }
         Some(message)
+    }
+
+    /// Keeps an answer of the origin that is no file.
+    pub(super) fn keep_small(&self, request: &Request, part: &str, text: &str) {
+        let Some(store) = self.store().filter(|_| self.policy.write) else { return };
+        let kept = store.writer(false).map_err(NotKept::Store).and_then(|mut writer| {
+            writer.write_all(text.as_bytes()).map_err(NotKept::at(writer.path()))?;
+            publish(store, Key::deb_index(&request.uri, part), writer.seal()?, request, Mtime::None)?;
+            Ok(())
+        });
+        if let Err(e) = kept {
+            self.messages.debug(Chain(&e));
+        }
     }
 }
 
@@ -139,14 +150,6 @@ fn history(store: &Store, request: &Request, file: &mut File) -> Option<String> 
     file.seek(SeekFrom::Start(0)).ok()?;
     file.take(FIELDS).read_to_end(&mut text).ok()?;
     Release::read(&text).date.map(|date| made_at(&date))
-}
-
-fn keep_redirect(store: &Store, request: &Request, to: &str) -> Result<(), NotKept> {
-    let mut writer = store.writer(false)?;
-    writer.write_all(public_url(to).as_bytes()).map_err(NotKept::at(writer.path()))?;
-    let key = Key::deb_index(&request.uri, REDIRECTED);
-    publish(store, key, writer.seal()?, request, Mtime::None)?;
-    Ok(())
 }
 
 fn publish(
