@@ -28,13 +28,18 @@ enum Trouble {
 impl Session {
     /// The key of the content that a request names by a digest.
     pub(super) fn key(&self, request: &Request) -> Key {
+        self.key_at(request, &request.uri)
+    }
+
+    /// The same at another URL.
+    fn key_at(&self, request: &Request, url: &str) -> Key {
         let digest = match &request.expected {
             Expected::Sha512(digest) => format!("sha512:{digest}"),
             _ => String::new(),
         };
-        match request.is_index() {
-            true => Key::deb_index(&request.uri, &digest),
-            false => Key::deb(&request.uri, &digest),
+        match request.is_index() || request.expected == Expected::Nothing {
+            true => Key::deb_index(url, &digest),
+            false => Key::deb(url, &digest),
         }
     }
 
@@ -49,8 +54,10 @@ impl Session {
         };
         let Some(id) = id else { return false };
         let Some(blob) = self.heard(store.find(&id.into())).flatten() else { return false };
+        // Behind a redirect, or on another mirror, it has the date of the place that it came from.
+        let elsewhere = || store.lookup_here(&self.key_at(request, &store.origin(id)?)).ok().flatten();
+        let record = record.or_else(elsewhere).filter(|record| record.sha256 == id);
         // Whoever brought it (an archive, another URL) may not have noted what we look for later.
-        let record = record.filter(|record| record.sha256 == id);
         if self.policy.write {
             self.note_package(request, &blob);
         }
