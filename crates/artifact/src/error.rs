@@ -24,6 +24,9 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// The process may have no more threads.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// What is to be saved can't be read.
     #[error("cannot {action} {}", path.display())]
     Input {

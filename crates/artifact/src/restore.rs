@@ -45,13 +45,15 @@ fn unpack_all(store: &Store, blob: &Blob, outputs: &mut [Output<'_>]) -> Result<
     let (mut packed, from_blob) = stream();
     let (unpacked, tar) = stream();
     let (checked, counts) = std::thread::scope(|scope| {
-        scope.spawn(|| decompress(from_blob, unpacked));
-        let unpacking = scope.spawn(|| unpack(tar, outputs));
+        let start = std::thread::Builder::new;
+        // Where one can't be started, what it was given is dropped, and the other one ends.
+        start().spawn_scoped(scope, || decompress(from_blob, unpacked)).map_err(Error::Thread)?;
+        let unpacking = start().spawn_scoped(scope, || unpack(tar, outputs)).map_err(Error::Thread)?;
         let checked = blob.write_to(&mut packed);
         drop(packed);
         let counts = unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (checked, counts)
-    });
+        Ok::<_, Error>((checked, counts))
+    })?;
     // Whatever the unpacking has met: content that is not what it claims to be is to blame.
     if matches!(checked, Err(vcache_store::Error::Corrupt { .. })) {
         let _ = store.quarantine(blob);
