@@ -12,14 +12,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use crate::attributes::{self, Of};
 use crate::format::{Attributes, Kind, Member, padding};
 use crate::save::{Packer, writing};
 use crate::sparse::{self, Extent};
-use crate::{Error, LeftOut, Reason, Source};
+use crate::{Error, LeftOut, Reason, Source, remove};
 
 const BUFFER: usize = 256 << 10;
 
@@ -138,16 +138,17 @@ impl<'a> Walk<'a> {
     fn file(&mut self, here: Here<'_>, stat: &Stat) -> Result<(), Error> {
         let fd = here.open(OFlags::NONBLOCK, stat)?;
         let size = stat.st_size as u64;
-        let read = Error::input("read", &here.path);
         let has_holes = (stat.st_blocks as u64).saturating_mul(512) < size;
-        let whole = vec![Extent { offset: 0, length: size }];
-        let extents =
-            if has_holes { sparse::extents(fd.as_fd(), size).map_err(read)? } else { whole.clone() };
+        let whole = Extent { offset: 0, length: size };
+        let extents = match has_holes {
+            true => sparse::extents(fd.as_fd(), size).map_err(Error::input("read", &here.path))?,
+            false => vec![whole],
+        };
         let attributes = attributes::read(stat, Of::Open(fd.as_fd()));
         let attributes = attributes.map_err(Error::input("read the attributes of", &here.path))?;
         let mut map = Vec::new();
         let mut kind = Kind::File { size };
-        if extents != whole && size > 0 {
+        if extents != [whole] {
             map = sparse::encode(&extents, size);
             let data = extents.iter().map(|extent| extent.length).sum::<u64>();
             kind = Kind::Sparse { stored: map.len() as u64 + data, size };
@@ -209,14 +210,7 @@ impl Here<'_> {
     }
 
     fn names(&self, folder: &OwnedFd) -> Result<Vec<CString>, Error> {
-        let failed = |e| self.failed("list", e);
-        let mut names = Vec::new();
-        for entry in Dir::read_from(folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push(entry.file_name().to_owned());
-            }
-        }
+        let mut names = remove::names(folder).map_err(Error::input("list", &self.path))?;
         names.sort();
         Ok(names)
     }
