@@ -25,6 +25,14 @@ pub(crate) enum Of<'a> {
 }
 
 impl Of<'_> {
+    /// How long the list is; most files have none.
+    fn length(self) -> rustix::io::Result<usize> {
+        match self {
+            Self::Open(fd) => rustix::fs::flistxattr_query(fd),
+            Self::Path(path) => rustix::fs::llistxattr_query(path),
+        }
+    }
+
     fn list(self, names: &mut [u8]) -> rustix::io::Result<usize> {
         match self {
             Self::Open(fd) => rustix::fs::flistxattr(fd, names),
@@ -64,12 +72,12 @@ pub(crate) fn mtime(stat: &Stat) -> Timespec {
 }
 
 fn xattrs(of: Of<'_>) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut names = [0; LARGEST];
-    let length = match of.list(&mut names) {
+    match of.length() {
         Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(Vec::new()),
         other => other?,
     };
-    let mut value = vec![0; LARGEST];
+    let (mut names, mut value) = (vec![0; LARGEST], vec![0; LARGEST]);
+    let length = of.list(&mut names)?;
     let mut found = Vec::new();
     for name in names[..length].split_inclusive(|&byte| byte == 0) {
         let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };

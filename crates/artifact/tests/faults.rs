@@ -230,6 +230,31 @@ fn child_to_be_killed() {
 }
 
 #[test]
+fn who_is_killed_while_filling_a_folder_leaves_a_trace_of_it() {
+    let place = Place::new();
+    let tree = place.folder("tree");
+    plain_tree(&tree, 300, 1_000);
+    place.save(&tree);
+    let mut expected = seen(&tree);
+    expected.remove(b"".as_slice());
+    let path = place.path("restored");
+    for moment in 0..20u64 {
+        fs::create_dir(&path).unwrap();
+        let mut running = child("child_to_be_killed", place.root.path(), None);
+        std::thread::sleep(Duration::from_micros(moment * 7919 * 97 % 100_000));
+        let _ = running.kill();
+        running.wait().unwrap();
+        if leftovers(place.root.path()).is_empty() && !entries(&path).is_empty() {
+            let mut now = seen(&path);
+            // It gets its time last.
+            now.remove(b"".as_slice());
+            assert_same_seen(&expected, &now);
+        }
+        fs::remove_dir_all(&path).unwrap();
+    }
+}
+
+#[test]
 fn what_was_left_in_a_folder_is_cleared_before_it_is_filled() {
     let place = Place::new();
     let tree = place.folder("tree");
