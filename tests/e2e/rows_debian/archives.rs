@@ -1,7 +1,7 @@
 //! Archives of all kinds: how they are signed, named and reached.
 
 use vcache_testkit::debian::{Signing, Trust};
-use vcache_tests::debian::{Row, cached};
+use vcache_tests::debian::{Row, cached, live};
 
 const BOTH: &str = "apt-get update && apt-get install -y tool && apt-get source -d tool";
 
@@ -54,7 +54,8 @@ fn ways() -> Vec<Row> {
         cached(BOTH).manner("/redirrel"),
         cached(BOTH).manner("/norange"),
         cached(BOTH).manner("/nolm"),
-        cached(BOTH).manner("/chunked"),
+        // What has no length has no size in apt's lines, and from the cache it has one.
+        live(BOTH).manner("/chunked"),
         cached(BOTH).env("http_proxy", "{o}"),
         cached(BOTH).configured("Acquire::http::Proxy \"DIRECT\";").env("http_proxy", "http://127.0.0.1:9"),
         cached(BOTH)
