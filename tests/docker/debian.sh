@@ -17,13 +17,13 @@ cleanup() {
 
 # The third party: a flat repository with one package and its source, behind nginx with a certificate that only this build trusts.
 export GNUPGHOME=$work/gnupg
-mkdir -m 700 "$GNUPGHOME" && mkdir -p "$work/repo" "$work/nginx" "$work/package/DEBIAN" "$work/package/opt/acme" "$work/acme-1.0/debian/source"
+mkdir -m 700 "$GNUPGHOME" && mkdir -p "$work/repo" "$work/nginx" "$work/package/DEBIAN" "$work/package/opt/acme" "$work/zzacme-1.0/debian/source"
 gpg --batch --quiet --passphrase '' --quick-gen-key acme@h.example rsa2048 sign never 2>/dev/null || { fail "gpg makes no key"; exit 1; }
 publish() { # VERSION: the only one there is from now on
     rm -f "$work/repo/"*.deb
     echo "acme $1" >"$work/package/opt/acme/version"
-    printf 'Package: acme\nVersion: %s\nArchitecture: all\nMaintainer: A <acme@h.example>\nDescription: x\n' "$1" >"$work/package/DEBIAN/control"
-    dpkg-deb --root-owner-group -Znone -b "$work/package" "$work/repo/acme_$1_all.deb" >/dev/null
+    printf 'Package: zzacme\nVersion: %s\nArchitecture: all\nMaintainer: A <acme@h.example>\nDescription: x\n' "$1" >"$work/package/DEBIAN/control"
+    dpkg-deb --root-owner-group -Znone -b "$work/package" "$work/repo/zzacme_$1_all.deb" >/dev/null
     (
         cd "$work/repo" || exit 1
         for deb in *.deb; do
@@ -36,10 +36,10 @@ publish() { # VERSION: the only one there is from now on
         gpg --batch --yes --quiet --clearsign -o InRelease Release
     )
 }
-printf 'acme (1.0) unstable; urgency=low\n\n  * x\n\n -- A <acme@h.example>  Thu, 01 Jan 2026 00:00:00 +0000\n' >"$work/acme-1.0/debian/changelog"
-printf 'Source: acme\nMaintainer: A <acme@h.example>\nBuild-Depends: m4, libz-dev\nStandards-Version: 4.6.0\n\nPackage: acme\nArchitecture: all\nDescription: x\n' >"$work/acme-1.0/debian/control"
-echo '3.0 (native)' >"$work/acme-1.0/debian/source/format"
-(cd "$work/repo" && dpkg-source -b "$work/acme-1.0" >/dev/null 2>&1) || { fail "dpkg-source makes no source"; exit 1; }
+printf 'zzacme (1.0) unstable; urgency=low\n\n  * x\n\n -- A <acme@h.example>  Thu, 01 Jan 2026 00:00:00 +0000\n' >"$work/zzacme-1.0/debian/changelog"
+printf 'Source: zzacme\nMaintainer: A <acme@h.example>\nBuild-Depends: m4, libz-dev\nStandards-Version: 4.6.0\n\nPackage: zzacme\nArchitecture: all\nDescription: x\n' >"$work/zzacme-1.0/debian/control"
+echo '3.0 (native)' >"$work/zzacme-1.0/debian/source/format"
+(cd "$work/repo" && dpkg-source -b "$work/zzacme-1.0" >/dev/null 2>&1) || { fail "dpkg-source makes no source"; exit 1; }
 now=$(date +%s)
 # Valid for long enough to be fetched, and by the end no more.
 publish 1.0 $((now - 60)) $((now + 864000))
@@ -67,16 +67,16 @@ cat >"$work/context/build.sh" <<'END'
 set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
-apt-get install -y --no-install-recommends bc bzip2 cpio dos2unix file gawk jq less lsof patch pigz procps psmisc rsync socat time tree unzip zip acme
-apt-get build-dep -y --no-install-recommends acme
-cd /root && apt-get source --download-only acme
+apt-get install -y --no-install-recommends bc bzip2 cpio dos2unix file gawk jq less lsof patch pigz procps psmisc rsync socat time tree unzip zip zzacme
+apt-get build-dep -y --no-install-recommends zzacme
+cd /root && apt-get source --download-only zzacme
 apt-get clean
 END
 
 # Everything but what has the time in it: logs, apt's and ldconfig's binary caches.
-list() { contents "$1" | grep -v '^./var/log/\|^./var/cache/apt/[a-z]*pkgcache.bin \|^./var/cache/ldconfig/\|^./usr/local/share/buildinfo'; }
-# The last layer but one is that of the shims.
-bytes() { "$docker" history --format '{{.Size}} {{.CreatedBy}}' --human=false "$1" | awk '/build.sh/ { print $1; exit }'; }
+list() { contents "$1" | grep -v '^./versions\|^./var/log/\|^./var/cache/apt/[a-z]*pkgcache.bin \|^./var/cache/ldconfig/\|^./usr/local/share/buildinfo'; }
+# Of the layer in which everything is installed: the last one.
+bytes() { "$docker" history --no-trunc --human=false --format '{{.Size}} {{.CreatedBy}}' "$1" | awk 'NR == 1 { print $1 }'; }
 
 for suite in "${suites[@]}"; do
     make_base "$suite" "$image:base-$suite" || continue
@@ -107,8 +107,8 @@ END
             publish 2.0 $((now - 30)) $((now + 864000)) ;;
         esac
         if with_shims "$suite" env VCACHE_TRANSPORT=$transport DOCKER_BUILDKIT=0 docker build --no-cache --network $network -t "$image:$suite-$round" "$work/context" >"$work/log" 2>&1
-        then pass "$suite: $round build (--network $network)"; else fail "$suite: $round build"; grep -a 'vcache\|^E:' "$work/log" | tail -5; continue; fi
-        list "$image:$suite-$round" | grep -v ' ./versions' >"$work/list"
+        then pass "$suite: $round build (--network $network)"; else fail "$suite: $round build"; grep -a 'vcache: \|E: ' "$work/log" | head -5; tail -3 "$work/log"; continue; fi
+        list "$image:$suite-$round" >"$work/list"
         if cmp -s "$work/plain.list" "$work/list"; then pass "$suite: the $round image is the plain one, file by file"
         else fail "$suite: the $round image differs: $(diff "$work/plain.list" "$work/list" | head -6)"; fi
         plain=$(bytes "$image:plain-$suite") ours=$(bytes "$image:$suite-$round")
