@@ -82,10 +82,13 @@ pub(crate) fn urls_of(store: &Store, image: &str) -> Result<HashSet<String>> {
     bail!("no call of an image {image:?} is recorded in {dir}; recorded are: {known}")
 }
 
-fn parse_kind(text: &str) -> Result<Kind, String> {
-    let name = |kind: &Kind| kind.bucket().rsplit_once("-v").map_or(kind.bucket(), |(name, _)| name);
-    let known = || Kind::ALL.iter().map(name).collect::<Vec<_>>().join(", ");
-    Kind::ALL.into_iter().find(|kind| name(kind) == text).ok_or_else(|| format!("the kinds are: {}", known()))
+/// The kind with this name.
+pub(crate) fn parse_kind(text: &str) -> Result<Kind, String> {
+    let known = || Kind::ALL.map(Kind::name).join(", ");
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == text)
+        .ok_or_else(|| format!("the kinds are: {}", known()))
 }
 
 /// Seconds since 1970; a time without its distance from UTC is in UTC.
@@ -127,6 +130,10 @@ mod tests {
     fn kinds_are_read() {
         assert_eq!(parse_kind("web"), Ok(Kind::Web));
         assert_eq!(parse_kind("image"), Ok(Kind::Image));
-        assert_eq!(parse_kind("web-v1"), Err("the kinds are: web, image, git, artifact".to_owned()));
+        assert_eq!(parse_kind("deb-index"), Ok(Kind::DebIndex));
+        assert_eq!(
+            parse_kind("web-v1"),
+            Err("the kinds are: web, image, git, deb, deb-index, artifact".to_owned())
+        );
     }
 }

@@ -3,6 +3,9 @@
 //! Never removed: what `keep` names, what a running process has open as a [`crate::Blob`] (it holds a shared lock), what
 //! was used since we looked, what waits for a second tier (for [`WAITING_STAYS`] at most). Where the file system has no locks, what was used in the last two hours counts as in use.
 //!
+//! A blob is of the kind of the records that lead to it; where those are of several kinds, it counts for the first of them in the order of [`Kind::ALL`], so
+//! that it is an index of a repository only where nothing else leads to it. Without a record it is of no kind.
+//!
 //! Records go before their blob, so that no record stays without one. Whatever cannot be removed (another user's, in a
 //! sticky folder) is reported and does not stop the rest. Old odds and ends go as well: events after 90 days, quarantine
 //! after 30, lock files after a day, `tmp/` after an hour.
@@ -14,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::inventory::{BlobEntry, Inventory, RecordEntry};
+use crate::key::Kind;
 use crate::layer::{Layer, entries, open_regular, unix_now};
 use crate::lock::has_name;
 use crate::sweep::older;
@@ -33,6 +37,8 @@ pub struct Options {
     pub max_size: Option<u64>,
     /// What was last used longer ago goes.
     pub older_than: Option<Duration>,
+    /// Of indexes of repositories ([`Kind::DebIndex`]), what was last used longer ago than this goes, too: they are large and change daily.
+    pub index_older_than: Option<Duration>,
     /// Only say what would go.
     pub dry_run: bool,
     /// What stays whatever its age, even if the size is exceeded.
@@ -46,12 +52,41 @@ pub struct Removed {
     pub id: Sha256Id,
     /// Its file.
     pub path: PathBuf,
+    /// None without a record.
+    pub kind: Option<Kind>,
     /// The keys of its records: the URLs it stood for.
     pub urls: Vec<String>,
     /// Its bytes and those of its records.
     pub bytes: u64,
     /// The last use of it or of one of its records, in seconds since 1970.
     pub last_use: u64,
+}
+
+/// How many blobs there are, and how large they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Their number.
+    pub blobs: usize,
+    /// Their bytes and those of their records.
+    pub bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u64) {
+        self.blobs += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What an eviction did to the blobs of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfKind {
+    /// None: blobs without a record.
+    pub kind: Option<Kind>,
+    /// Those that went, or would go.
+    pub removed: Amount,
+    /// Those that remain.
+    pub remaining: Amount,
 }
 
 /// What an eviction did, or would do.
@@ -74,6 +109,8 @@ pub struct Report {
     pub freed: u64,
     /// Bytes of blobs and records that remain.
     pub remaining: u64,
+    /// The blobs by their kinds, in the order of [`Kind::ALL`], those without a kind last; only kinds of which there were any.
+    pub kinds: Vec<OfKind>,
     /// What was due and could not be removed.
     pub failed: Vec<Error>,
 }
@@ -105,10 +142,14 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
     sweep.dangling_records(records_of.into_values().flatten().collect());
     candidates.sort_by_key(|candidate| (candidate.last_use, candidate.blob.id));
     let now = i64::try_from(unix_now()).unwrap_or(i64::MAX);
-    let oldest = options.older_than.map(|age| now.saturating_sub_unsigned(age.as_secs()));
+    let oldest = |age: Option<Duration>| age.map(|age| now.saturating_sub_unsigned(age.as_secs()));
+    let (oldest, oldest_index) = (oldest(options.older_than), oldest(options.index_older_than));
 
     let mut there: HashSet<Sha256Id> = HashSet::new();
+    let mut kinds: HashMap<Option<Kind>, OfKind> = HashMap::new();
     for candidate in candidates {
+        let (kind, bytes) = (candidate.kind(), candidate.bytes());
+        let oldest = if kind == Some(Kind::DebIndex) { oldest.max(oldest_index) } else { oldest };
         let too_old = oldest.is_some_and(|oldest| candidate.last_use < oldest);
         let too_much = options.max_size.is_some_and(|max| sweep.report.remaining > max);
         let id = candidate.blob.id;
@@ -123,10 +164,20 @@ pub fn run(store: &Store, options: &Options) -> Result<Report, Error> {
         } else {
             sweep.evict(candidate)
         };
-        if !gone {
+        let of_kind = kinds.entry(kind).or_insert(OfKind {
+            kind,
+            removed: Amount::default(),
+            remaining: Amount::default(),
+        });
+        if gone {
+            of_kind.removed.add(bytes);
+        } else {
+            of_kind.remaining.add(bytes);
             there.insert(id);
         }
     }
+    let in_order = Kind::ALL.into_iter().map(Some).chain([None]);
+    sweep.report.kinds = in_order.filter_map(|kind| kinds.remove(&kind)).collect();
     sweep.dangling_pointers(&inventory, &there);
     sweep.odds_and_ends(layer);
     Ok(sweep.report)
@@ -155,6 +206,14 @@ impl Candidate {
         let last_use = records.iter().map(|record| record.mtime).fold(blob.mtime, i64::max);
         Self { blob, records, last_use }
     }
+
+    fn kind(&self) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| self.records.iter().any(|record| record.kind == *kind))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.blob.size + self.records.iter().map(|record| record.size).sum::<u64>()
+    }
 }
 
 struct Sweep<'a> {
@@ -166,6 +225,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     /// Whether the blob went.
     fn evict(&mut self, candidate: Candidate) -> bool {
+        let kind = candidate.kind();
         let Candidate { blob, records, last_use } = candidate;
         let Ok(Some(file)) = open_regular(&blob.path) else { return false };
         let locked = match file.try_lock() {
@@ -197,7 +257,7 @@ impl Sweep<'_> {
         }
         self.count(blob.size);
         let last_use = u64::try_from(last_use).unwrap_or(0);
-        self.report.removed.push(Removed { id: blob.id, path: blob.path, urls, bytes, last_use });
+        self.report.removed.push(Removed { id: blob.id, path: blob.path, kind, urls, bytes, last_use });
         true
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct BlobEntry {
 
 /// A record's file; `record` is empty when it makes no sense.
 pub(crate) struct RecordEntry {
+    pub(crate) kind: Kind,
     pub(crate) record: Option<Record>,
     pub(crate) path: PathBuf,
     pub(crate) size: u64,
@@ -58,7 +59,8 @@ impl Inventory {
         for kind in Kind::ALL {
             for (path, metadata) in all.files(&layer.layout.index(kind))? {
                 let record = layer.parse_record(&path).ok().flatten();
-                all.records.push(RecordEntry { record, path, size: metadata.len(), mtime: metadata.mtime() });
+                let (size, mtime) = (metadata.len(), metadata.mtime());
+                all.records.push(RecordEntry { kind, record, path, size, mtime });
             }
         }
         for (path, _) in all.files(&layer.layout.aliases())? {

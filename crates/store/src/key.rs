@@ -41,6 +41,17 @@ impl Kind {
         }
     }
 
+    /// Its name for people: that of the folder without the version.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Image => "image",
+            Self::Git => "git",
+            Self::Deb => "deb",
+            Self::DebIndex => "deb-index",
+        }
+    }
+
     /// The kind whose folder has this name; none for a version that we do not know.
     pub fn of_bucket(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.bucket() == name)
@@ -102,6 +113,11 @@ impl Key {
     /// digest over, everything that they depend on, without secrets.
     pub fn artifact(name: &str, parts: &str) -> Self {
         Self { kind: Kind::Artifact, text: format!("artifact:{name}\n{parts}") }
+    }
+
+    /// URL and part of a text that [`Self::deb_index`] has made.
+    pub fn deb_index_of(text: &str) -> Option<(&str, &str)> {
+        text.split_once("\nindex ")
     }
 
     /// Name and parts of a text that [`Self::image`] has made.
@@ -168,6 +184,13 @@ mod tests {
         ];
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{at}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_folders() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.bucket().rsplit_once("-v").map(|(name, _)| name), Some(kind.name()));
         }
     }
 

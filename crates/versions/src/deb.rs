@@ -85,11 +85,18 @@ pub fn is_package(text: &str) -> bool {
         Some((name, arch)) => (name, Some(arch)),
         None => (text, None),
     };
+    name.len() >= 2 && fits(name, b"+-.") && arch.is_none_or(|arch| name != "src" && is_architecture(arch))
+}
+
+/// Whether a text is the name of an architecture, as dpkg has them: `amd64`, `hurd-i386`. Which of them there are is not known here.
+pub fn is_architecture(text: &str) -> bool {
+    fits(text, b"-")
+}
+
+/// Of `a-z 0-9` and some others, which the first is none of.
+fn fits(text: &str, others: &[u8]) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let fits = |text: &str, others: &[u8]| {
-        text.bytes().next().is_some_and(is_plain) && text.bytes().all(|b| is_plain(b) || others.contains(&b))
-    };
-    name.len() >= 2 && fits(name, b"+-.") && arch.is_none_or(|arch| name != "src" && fits(arch, b"-"))
+    text.bytes().next().is_some_and(is_plain) && text.bytes().all(|b| is_plain(b) || others.contains(&b))
 }
 
 /// Whether a text is a version.

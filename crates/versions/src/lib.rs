@@ -12,11 +12,11 @@ mod keyed;
 mod mirror;
 mod web;
 
-pub use deb::{Fips, find_deb, insert_deb, is_package, is_version, parse_deb, preferences};
+pub use deb::{Fips, find_deb, insert_deb, is_architecture, is_package, is_version, parse_deb, preferences};
 pub use git::{GitLookup, GitPin, find_git, insert_git, is_commit, parse_git, repository};
 pub use keyed::{Found, Pin};
 pub use mirror::{
     MirrorState, Stateless, find_mirror, insert_mirror, list_name, mirror_key, parse_date, parse_mirror,
-    release_date,
+    release_date, release_digests,
 };
 pub use web::{Digestless, Lookup, Malformed, WebDigest, WebPin, What, find, find_by, insert, parse};

@@ -18,7 +18,7 @@ mod list_name;
 mod release;
 
 pub use list_name::{list_name, mirror_key};
-pub use release::{parse_date, release_date};
+pub use release::{parse_date, release_date, release_digests};
 
 /// A state of an archive, as it stands in `versions-mirror`.
 #[derive(Clone, PartialEq, Eq, Debug)]

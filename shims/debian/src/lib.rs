@@ -12,13 +12,18 @@
 )]
 
 mod apt;
+mod content;
 mod debootstrap;
 mod dpkg;
+mod fill;
 mod method;
 mod notes;
 mod reason;
 mod release;
 mod release_url;
+
+pub use crate::content::{packages, releases};
+pub use crate::fill::{Brought, FillError, Held, Surroundings, Told, Wanted, can_fill, fill, held};
 
 use std::process::ExitCode;
 

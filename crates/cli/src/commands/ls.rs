@@ -7,22 +7,26 @@ use std::time::UNIX_EPOCH;
 use anyhow::Result;
 use serde::Serialize;
 use vcache_shim::Chain;
-use vcache_store::{Sha256Id, Store, Tier};
+use vcache_store::{Key, Kind, Record, Sha256Id, Store, Tier};
 
 use crate::context::Context;
-use crate::{output, units};
+use crate::{output, selection, units};
 
 /// List what the cache holds
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example: vcache ls --sort size\n         vcache ls '*.tar.gz' --json")]
+#[command(after_help = "Example: vcache ls --sort size\n         vcache ls '*.tar.gz' --json\n         \
+                  vcache ls --kind deb 'libc6=*'")]
 pub(crate) struct Ls {
     /// The order
     #[arg(long, value_enum, default_value_t = Sort::LastUse)]
     sort: Sort,
+    /// Only what requests of this kind brought; may be given several times
+    #[arg(long, value_name = "KIND", value_parser = selection::parse_kind)]
+    kind: Vec<Kind>,
     /// Ask the second tiers which of it they have
     #[arg(long)]
     tiers: bool,
-    /// Only URLs that hold this text; with `*` or `?`, URLs that match as a whole
+    /// Only URLs (of packages NAME=VERSION:ARCH) that hold this text; with `*` or `?`, those that match as a whole
     pattern: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -50,6 +54,8 @@ struct Facts {
 
 #[derive(Serialize, Clone, PartialEq, Debug)]
 struct Entry {
+    kind: &'static str,
+    /// Of a package `NAME=VERSION:ARCH`.
     url: String,
     /// What else decides which content is meant, such as a header.
     variant: Option<String>,
@@ -67,7 +73,8 @@ struct Entry {
 impl Ls {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode> {
         let store = context.store()?;
-        let (mut entries, unreadable) = store.as_ref().map_or_else(Default::default, gather);
+        let (mut entries, unreadable) =
+            store.as_ref().map_or_else(Default::default, |store| gather(store, &self.kind));
         if let Some(pattern) = &self.pattern {
             entries.retain(|entry| matches(pattern, &entry.url));
         }
@@ -86,33 +93,48 @@ impl Ls {
     }
 }
 
-fn gather(store: &Store) -> (Vec<Entry>, u64) {
+fn gather(store: &Store, kinds: &[Kind]) -> (Vec<Entry>, u64) {
     let mut entries = Vec::new();
     let mut unreadable = 0;
-    for (path, record) in store.records() {
-        let Ok(record) = record else {
-            unreadable += 1;
-            continue;
-        };
-        // A use touches the record.
-        let touched = path.metadata().and_then(|m| m.modified()).ok();
-        let last_use =
-            touched.and_then(|t| t.duration_since(UNIX_EPOCH).ok()).map_or(record.fetched, |d| d.as_secs());
-        let (url, variant) = match record.key.split_once('\n') {
-            Some((url, variant)) => (url.to_owned(), Some(variant.to_owned())),
-            None => (record.key, None),
-        };
-        entries.push(Entry {
-            url,
+    for kind in Kind::ALL.into_iter().filter(|kind| kinds.is_empty() || kinds.contains(kind)) {
+        for (path, record) in store.records_of(kind) {
+            match record {
+                // A use touches the record.
+                Ok(record) => {
+                    let touched = path.metadata().and_then(|m| m.modified()).ok();
+                    let touched = touched.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+                    entries.push(Entry::of(kind, record, touched.map(|since| since.as_secs())));
+                }
+                Err(_) => unreadable += 1,
+            }
+        }
+    }
+    (entries, unreadable)
+}
+
+impl Entry {
+    /// `touched` in seconds since 1970.
+    fn of(kind: Kind, record: Record, touched: Option<u64>) -> Entry {
+        let variant = record.key.split_once('\n').map(|(_, variant)| variant.trim_end().to_owned());
+        Entry {
+            kind: kind.name(),
+            url: shown(&record.key).to_owned(),
             variant,
             size: record.size,
-            last_use,
+            last_use: touched.unwrap_or(record.fetched),
             fetched: record.fetched,
             sha256: record.sha256.to_string(),
             tiers: None,
-        });
+        }
     }
-    (entries, unreadable)
+}
+
+/// What people see of a key: its URL, or the package.
+pub(super) fn shown(key: &str) -> &str {
+    match Key::package_of(key) {
+        Some(_) => key.trim_start_matches("deb:"),
+        None => key.lines().next().unwrap_or_default(),
+    }
 }
 
 /// The tiers that have this content. Trouble with one is said.
@@ -202,7 +224,7 @@ mod tests {
 
     fn entry(url: &str, size: u64, last_use: u64) -> Entry {
         let sha256 = format!("{size:064x}");
-        Entry { url: url.into(), variant: None, size, last_use, fetched: 0, sha256, tiers: None }
+        Entry { kind: "web", url: url.into(), variant: None, size, last_use, fetched: 0, sha256, tiers: None }
     }
 
     #[test]
@@ -227,6 +249,17 @@ mod tests {
         for (by, expected) in [(Sort::LastUse, "abc"), (Sort::Size, "cab"), (Sort::Url, "abc")] {
             sort(&mut entries, by);
             assert_eq!(entries.iter().map(|e| e.url.as_str()).collect::<String>(), expected, "{by:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_shown_without_what_tells_them_apart() {
+        for (key, expected) in [
+            (Key::package("libc6", "1:2.41-12", "amd64"), "libc6=1:2.41-12:amd64"),
+            (Key::web("http://h/a", "accept: x"), "http://h/a"),
+            (Key::deb_index("http://h/InRelease", ""), "http://h/InRelease"),
+        ] {
+            assert_eq!(shown(key.text()), expected);
         }
     }
 

@@ -17,4 +17,5 @@ pub(crate) mod prefetch;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod stats;
+mod trouble;
 pub(crate) mod verify;

@@ -1,4 +1,4 @@
-//! The `Date:` of a Release file (the Debian wiki's RepositoryFormat): a date as in mails, in UTC.
+//! What is read of a Release file (the Debian wiki's RepositoryFormat): its `Date:`, a date as in mails, in UTC, and its list of digests.
 
 /// What apt takes for UTC.
 const UTC: [&str; 5] = ["UTC", "GMT", "Z", "+0000", "-0000"];
@@ -35,4 +35,21 @@ pub fn parse_date(text: &str) -> Option<String> {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|name| *name == month)? + 1;
     Some(format!("{year}-{month:02}-{day:0>2}T{time}Z"))
+}
+
+/// The SHA-256 of every file that a Release or InRelease file names, 64 lower-case hexadecimal digits each: the lines `DIGEST SIZE PATH` below
+/// `SHA256:`. Lines that are something else are passed over.
+///
+/// ```
+/// let release = format!("Suite: x\nSHA256:\n {} 12 main/binary-amd64/Packages\n", "Ab".repeat(32));
+/// assert_eq!(vcache_versions::release_digests(release.as_bytes()), ["ab".repeat(32)]);
+/// ```
+pub fn release_digests(release: &[u8]) -> Vec<String> {
+    let mut lines = release.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find(|line| line.eq_ignore_ascii_case(b"SHA256:"));
+    let digest = |line: &[u8]| {
+        let mut words = str::from_utf8(line).ok()?.split_ascii_whitespace();
+        super::sha256(words.next()?)
+    };
+    lines.take_while(|line| line.first().is_some_and(u8::is_ascii_whitespace)).filter_map(digest).collect()
 }

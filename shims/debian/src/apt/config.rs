@@ -179,7 +179,7 @@ impl Folder {
 }
 
 /// One line. apt knows no way to write a `"` or the end of a line in a value.
-fn item(name: &str, value: &OsStr) -> io::Result<Vec<u8>> {
+pub(crate) fn item(name: &str, value: &OsStr) -> io::Result<Vec<u8>> {
     let value = value.as_bytes();
     if value.iter().any(|&byte| byte == b'"' || byte.is_ascii_control()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path that apt.conf can't have"));

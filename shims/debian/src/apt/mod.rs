@@ -8,4 +8,5 @@ mod removal;
 mod run;
 mod table;
 
+pub(crate) use config::item;
 pub(crate) use run::{explain, run};

@@ -31,15 +31,15 @@ const ANSWERED: [&str; 2] = ["HttpError", "MaximumSizeExceeded"];
 /// In bytes; a URL is shorter.
 const LONGEST_URL: u64 = 64 << 10;
 /// In bytes; apt takes no larger Release file (`Acquire::MaxReleaseFileSize`).
-const LARGEST_RELEASE: u64 = 10_000_000;
+pub(crate) const LARGEST_RELEASE: u64 = 10_000_000;
 
 /// The part of a key for the Release file of a suite that was made then.
-pub(super) fn made_at(date: &str) -> String {
+pub(crate) fn made_at(date: &str) -> String {
     format!("at {date}")
 }
 
 /// The part of a key for the signature of a Release file.
-pub(super) fn signature_of(release: &Sha256Id) -> String {
+pub(crate) fn signature_of(release: &Sha256Id) -> String {
     format!("of {release}")
 }
 

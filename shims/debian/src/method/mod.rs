@@ -29,6 +29,7 @@ use vcache_shim::{Host, Messages, Policy, Settings, exit, real_tool, settings};
 
 use crate::COMPONENT;
 pub(crate) use give::link;
+pub(crate) use index::{LARGEST_RELEASE, made_at, signature_of};
 use session::Session;
 
 /// The names that apt calls its methods by; ours is never found in `PATH`.
