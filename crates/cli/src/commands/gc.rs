@@ -171,7 +171,7 @@ fn render(facts: &Facts, now: u64) -> String {
         ]
     }));
     let table = if facts.removed.is_empty() { String::new() } else { output::table(&rows, &[0, 1]) };
-    let mut kinds = vec![["KIND", verb, "", "remain", ""].map(str::to_owned).to_vec()];
+    let mut kinds = vec![["KIND", &verb.to_uppercase(), "SIZE", "REMAIN", "SIZE"].map(str::to_owned).to_vec()];
     kinds.extend(facts.kinds.iter().map(|of| {
         vec![
             of.kind.to_owned(),
@@ -219,7 +219,7 @@ mod tests {
             facts.kinds.push(OfKind { kind, removed_blobs, removed_bytes, remaining_blobs, remaining_bytes });
         }
         let text = render(&facts, 100);
-        let table = "KIND   removed           remain         \n\
+        let table = "KIND   REMOVED     SIZE  REMAIN     SIZE\n\
                      deb          1  2.0 KiB      12  1.0 MiB\n\
                      other        0  2.0 KiB      12  1.0 MiB\n";
         assert!(text.contains(table), "{text}");
