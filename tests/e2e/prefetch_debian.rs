@@ -111,7 +111,10 @@ fn what_is_pinned_is_fetched_once_and_found_without_the_network() {
     // The indexes came, too.
     assert!(world.link_shims());
     expect(&world.shim("apt-get update").env("VCACHE_OFFLINE", "y"), 0);
-    expect(&world.shim("apt-get install -y --no-install-recommends hello tool").env("VCACHE_OFFLINE", "y"), 0);
+    expect(
+        &world.shim("apt-get install -y --no-install-recommends hello tool").env("VCACHE_OFFLINE", "y"),
+        0,
+    );
 }
 
 #[test]
@@ -154,7 +157,8 @@ fn sources_and_keys_can_be_named() {
     vcache(&world, "prefetch pins", 1).says("4 failed");
     let unsigned = vcache(&world, "prefetch --apt-sources named pins", 1);
     assert!(unsigned.stderr.contains("NO_PUBKEY"), "{}", unsigned.stderr);
-    vcache(&world, "prefetch --apt-sources named --apt-keyring named/x.asc pins", 0).says("4 packages fetched");
+    vcache(&world, "prefetch --apt-sources named --apt-keyring named/x.asc pins", 0)
+        .says("4 packages fetched");
     assert!(vcache(&world, "prefetch --apt-sources none pins", 0).says("4 there already").stderr.is_empty());
     std::fs::remove_dir_all(world.sandbox.cache()).unwrap();
     let none = vcache(&world, "prefetch --apt-sources none pins", 1);
@@ -211,8 +215,9 @@ fn indexes_and_packages_are_told_apart_and_pinned_ones_kept() {
     };
     pin(&world, "versions-deb", PINS);
     assert!(world.link_shims());
-    let update =
-        |world: &World| expect(&world.shim("apt-get update").env("SONIC_VERSION_CONTROL_COMPONENTS", "deb"), 0);
+    let update = |world: &World| {
+        expect(&world.shim("apt-get update").env("SONIC_VERSION_CONTROL_COMPONENTS", "deb"), 0)
+    };
     update(&world);
     vcache(&world, "prefetch pins", 0);
     let recorded = world.sandbox.buildinfo().join("build-versions/versions-mirror");

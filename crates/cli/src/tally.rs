@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) cache_bytes: u64,
     /// Hits whose content came from a second tier just then, by tier.
     pub(crate) tiers: BTreeMap<String, OfTier>,
+    /// Of tools that ask for several kinds of content, requests by kind.
+    pub(crate) kinds: BTreeMap<String, OfKind>,
     /// Lines that could not be understood.
     pub(crate) malformed_lines: u64,
     /// Unix milliseconds of the first and the last event.
@@ -53,6 +55,16 @@ pub(crate) struct Tally {
 pub(crate) struct OfTier {
     pub(crate) hits: u64,
     pub(crate) bytes: u64,
+}
+
+/// What one kind of content was asked for.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub(crate) struct OfKind {
+    pub(crate) requests: u64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+    pub(crate) network_bytes: u64,
+    pub(crate) cache_bytes: u64,
 }
 
 /// What one URL was asked for.
@@ -108,6 +120,14 @@ impl Tally {
             of_tier.hits += 1;
             of_tier.bytes = of_tier.bytes.saturating_add(event.bytes);
         }
+        if let Some(kind) = event.kind {
+            let of_kind = self.kinds.entry(kind).or_default();
+            of_kind.requests += 1;
+            of_kind.hits += u64::from(hit);
+            of_kind.misses += u64::from(event.outcome == Outcome::Miss);
+            let sum = if hit { &mut of_kind.cache_bytes } else { &mut of_kind.network_bytes };
+            *sum = sum.saturating_add(event.bytes);
+        }
         // A first miss is how content comes into the cache; one with a reason was not kept.
         let kept = hit || (event.outcome == Outcome::Miss && event.reason.is_none());
         if let (false, Some(url)) = (kept, &event.url) {
@@ -160,7 +180,7 @@ mod tests {
     const LOG: &str = r#"{"time":1000,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048,"ms":5}
 {"time":2000,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"ms":1,"tier":"http://t","new":"field"}
 {"time":3000,"tool":"curl","outcome":"passthrough","reason":"range","detail":"-r","url":"http://h.example/b","bytes":0,"ms":1}
-{"time":3500,"tool":"curl","outcome":"miss","reason":"status","url":"http://h.example/c","bytes":10,"ms":1}
+{"time":3500,"tool":"curl","outcome":"miss","reason":"status","url":"http://h.example/c","kind":"deb","bytes":10,"ms":1}
 {"time":4000,"tool":"curl","outcome":"refused","bytes":0,"ms":1}
 {"time":5000,"tool":"curl","outco
 {"time":5000,"tool":"curl","outcome":"later"}
@@ -177,6 +197,8 @@ mod tests {
         assert_eq!(tally.hit_rate, Some(1.0 / 3.0));
         assert_eq!(tally.tiers["http://t"], OfTier { hits: 1, bytes: 2048 });
         assert_eq!(tally.urls["http://h.example/a"], Use { calls: 2, hits: 1, bytes: 4096 });
+        let kind = OfKind { requests: 1, misses: 1, network_bytes: 10, ..OfKind::default() };
+        assert_eq!(tally.kinds, [("deb".to_owned(), kind)].into());
         assert_eq!(tally.reasons["range"], 1);
         let uncached: Vec<_> = tally.uncached.keys().map(|(u, r)| (u.as_str(), r.as_str())).collect();
         assert_eq!(uncached, [("http://h.example/b", "range"), ("http://h.example/c", "status")]);

@@ -50,6 +50,9 @@ pub struct Event {
     /// What was asked for, without secrets.
     #[serde(default)]
     pub url: Option<String>,
+    /// The kind of the content, where a tool asks for several: a name of [`vcache_store::Kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// The second tier that a hit came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
@@ -107,6 +110,7 @@ impl Journal {
             reason: None,
             detail: None,
             url: None,
+            kind: None,
             tier: None,
             bytes: 0,
             ms: self.started.elapsed().as_millis() as u64,

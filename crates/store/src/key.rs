@@ -49,6 +49,7 @@ impl Kind {
             Self::Git => "git",
             Self::Deb => "deb",
             Self::DebIndex => "deb-index",
+            Self::Artifact => "artifact",
         }
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use common::*;
-use vcache_store::{Digest, Key, Sha256Id, gc, verify};
+use vcache_store::{Digest, Key, Kind, Sha256Id, gc, verify};
 
 /// Three contents of 1,000 bytes, last used 30, 20 and 10 hours ago.
 fn three() -> (Cache, [Sha256Id; 3]) {
@@ -62,7 +62,7 @@ fn age_keep_and_use_decide() {
         older_than: Some(hours(15)),
         max_size: Some(0),
         keep: vec![md5.unwrap()],
-        dry_run: false,
+        ..Default::default()
     };
     let store = open(cache.dir());
     // Opening it would make it fresh, so the times are set back: only the lock speaks for it now.
@@ -73,6 +73,41 @@ fn age_keep_and_use_decide() {
     assert_eq!((report.kept, report.in_use), (1, 1));
     drop(used);
     assert_eq!(gone(&gc::run(&cache.store, &options).unwrap()), [ids[1]]);
+}
+
+#[test]
+fn a_blob_is_of_one_kind_and_indexes_may_go_sooner() {
+    let cache = Cache::new();
+    let publish = |id: Sha256Id, key: &Key| {
+        let (_, record) = record("https://h/x", id, 1000);
+        cache.store.publish(key, &record).unwrap();
+    };
+    let index = |n: u64| Key::deb_index(&format!("https://h/{n}"), "");
+    // Of an index, of the same and a file from the web, of a package with two names, and of nothing.
+    let ids = [1, 2, 3, 4].map(|n| put(&cache.store, &content(n, 1000)).id());
+    publish(ids[0], &index(1));
+    publish(ids[1], &index(2));
+    publish(ids[1], &Key::web("https://h/2", ""));
+    publish(ids[2], &Key::deb("https://h/3", ""));
+    publish(ids[2], &Key::package("three", "1", "all"));
+    for bucket in ["blobs", "index"] {
+        files_below(&cache.dir().join(bucket)).iter().for_each(|path| age(path, hours(20)));
+    }
+    let options = gc::Options { index_older_than: Some(hours(10)), ..Default::default() };
+    let report = gc::run(&cache.store, &options).unwrap();
+    assert_eq!(gone(&report), [ids[0]]);
+    assert_eq!(report.removed[0].kind, Some(Kind::DebIndex));
+    let counts: Vec<_> =
+        report.kinds.iter().map(|of| (of.kind, of.removed.blobs, of.remaining.blobs)).collect();
+    let expected =
+        [(Some(Kind::Web), 0, 1), (Some(Kind::Deb), 0, 1), (Some(Kind::DebIndex), 1, 0), (None, 0, 1)];
+    assert_eq!(counts, expected);
+    let removed: u64 = report.kinds.iter().map(|of| of.removed.bytes).sum();
+    let remaining: u64 = report.kinds.iter().map(|of| of.remaining.bytes).sum();
+    assert_eq!((removed, remaining), (report.freed, report.remaining));
+    // What is younger than the one age and older than the other goes, whichever it is.
+    let options = gc::Options { older_than: Some(hours(10)), index_older_than: Some(hours(30)), ..options };
+    assert_eq!(gone(&gc::run(&cache.store, &options).unwrap()).len(), 3);
 }
 
 #[test]

@@ -171,7 +171,8 @@ fn render(facts: &Facts, now: u64) -> String {
         ]
     }));
     let table = if facts.removed.is_empty() { String::new() } else { output::table(&rows, &[0, 1]) };
-    let mut kinds = vec![["KIND", &verb.to_uppercase(), "SIZE", "REMAIN", "SIZE"].map(str::to_owned).to_vec()];
+    let mut kinds =
+        vec![["KIND", &verb.to_uppercase(), "SIZE", "REMAIN", "SIZE"].map(str::to_owned).to_vec()];
     kinds.extend(facts.kinds.iter().map(|of| {
         vec![
             of.kind.to_owned(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use vcache_shim::mirrors::Mirrors;
 
 use crate::context::Context;
-use crate::tally::{OfTier, Tally};
+use crate::tally::{OfKind, OfTier, Tally};
 use crate::{files, output, shims, units};
 
 /// Show what was answered from the cache, what was not, and why
@@ -159,6 +159,16 @@ fn render(facts: &Facts) -> String {
         vec![units::count(of.hits, "hit"), units::size(of.bytes), name.clone()]
     };
     section("From second tiers", tally.tiers.iter().map(tier).collect());
+    let kind = |(name, of): (&String, &OfKind)| {
+        vec![
+            units::count(of.requests, "request"),
+            format!("{}, {}", units::count(of.hits, "hit"), units::count(of.misses, "miss")),
+            format!("{} from the network", units::size(of.network_bytes)),
+            format!("{} from the cache", units::size(of.cache_bytes)),
+            name.clone(),
+        ]
+    };
+    section("By kinds of content", tally.kinds.iter().map(kind).collect());
     let reason = |r: &Reason| vec![r.calls.to_string(), r.reason.clone(), r.help.clone().unwrap_or_default()];
     section("Passthroughs by reason", facts.reasons.iter().map(reason).collect());
     let url = |u: &Url| {
@@ -181,7 +191,7 @@ mod tests {
     use super::*;
 
     fn lines() -> impl Iterator<Item = String> {
-        let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"tier":"http://t"}"#;
+        let hit = r#"{"time":2,"tool":"wget","outcome":"hit","url":"http://h.example/a","bytes":2048,"tier":"http://t","kind":"deb"}"#;
         let miss = r#"{"time":1,"tool":"wget","outcome":"miss","url":"http://h.example/a","bytes":2048}"#;
         let range =
             r#"{"time":3,"tool":"curl","outcome":"passthrough","reason":"range","url":"http://h.example/b"}"#;
@@ -195,6 +205,8 @@ mod tests {
         let text = render(&facts);
         assert!(text.contains("hit rate:          50.0 %\n"), "{text}");
         assert!(text.contains("From second tiers:\n1 hit  2.0 KiB  http://t\n"), "{text}");
+        let kinds = "By kinds of content:\n1 request  1 hit, 0 misses  0 B from the network  2.0 KiB from the cache  deb\n";
+        assert!(text.contains(kinds), "{text}");
         assert!(text.contains("Passthroughs by reason:\n2  range  a part\n1  odd\n"), "{text}");
         assert!(text.contains("Most bytes:\n4.0 KiB  2 calls, 1 hit  http://h.example/a\n"), "{text}");
         assert!(text.contains("Not cached:\n2  range  http://h.example/b\n"), "{text}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use vcache_shim::cache::{self, Use};
 use vcache_shim::journal::{Journal, Outcome};
 use vcache_shim::{Chain, Host, Messages, Policy, Settings, outbox};
-use vcache_store::{Blob, Error as StoreError, KeyLock, Store, public_url};
+use vcache_store::{Blob, Error as StoreError, KeyLock, Kind, Store, public_url};
 
 use super::message::{ACQUIRE, CONFIGURATION, DONE, FAILURE, Message, REDIRECT};
 use super::pins::InForce;
@@ -286,6 +286,9 @@ impl Session {
     ) {
         let mut event = journal.event(outcome);
         event.url = Some(public_url(&request.uri));
+        let is_index = request.is_index() || request.expected == Expected::Nothing;
+        let kind = if is_index { Kind::DebIndex } else { Kind::Deb };
+        event.kind = Some(kind.name().to_owned());
         fill(&mut event);
         journal.write(self.store(), &event);
     }
