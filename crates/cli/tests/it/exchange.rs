@@ -185,7 +185,7 @@ fn selections_restrict_and_combine() {
         (["--image", "none"], "recorded are: base, slave"),
         (["--versions", "none"], "none: can't be read"),
         (["--since", "soon"], "2024-02-29"),
-        (["--kind", "deb"], "the kinds are: web"),
+        (["--kind", "rpm"], "the kinds are: web"),
         (["--delta", "none"], "none: can't be read"),
     ] {
         let done = sandbox.vcache(&[&["export", "-o", "x"], &args[..]].concat());

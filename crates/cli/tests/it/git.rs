@@ -256,16 +256,24 @@ fn gc_keeps_pinned_repositories_and_leaves_none_in_part() {
 fn wrong_usage() {
     let sandbox = Sandbox::new();
     for command in ["prefetch", "check"] {
-        let odd = sandbox.vcache(&[command, "--only", "git,deb"]).expect(2);
-        assert!(odd.stderr.contains("what is known: git"), "{}", odd.stderr);
+        let odd = sandbox.vcache(&[command, "--only", "git,web"]).expect(2);
+        assert!(odd.stderr.contains("what is known: git, deb"), "{}", odd.stderr);
+        let odd = sandbox.vcache(&[command, "--arch", "AMD64"]).expect(2);
+        assert!(odd.stderr.contains("such as amd64"), "{}", odd.stderr);
         let none = sandbox.vcache(&[command]).expect(1);
         assert!(none.stderr.contains("buildinfo/versions nor"), "{}", none.stderr);
     }
     sandbox.vcache(&["prefetch", "--jobs", "0"]).expect(2);
     sandbox.write("buildinfo/versions/versions-web", "");
     let none = sandbox.vcache(&["check"]).expect(1);
-    assert!(none.stderr.contains("has no file named versions-git*"), "{}", none.stderr);
+    assert!(none.stderr.contains("has no file named versions-git* or versions-deb*"), "{}", none.stderr);
     sandbox.write("buildinfo/versions/versions-git", "");
     assert!(sandbox.vcache(&["check"]).expect(0).stdout.contains("0 pins"));
+    sandbox.write("buildinfo/versions/versions-deb-trixie-arm64", "gdb==1-1\n");
+    assert!(sandbox.vcache(&["check"]).expect(1).stdout.contains("missing: gdb 1-1 (arm64, "));
+    let other = sandbox.vcache(&["check", "--only", "deb", "--arch", "s390x"]).expect(1);
+    assert!(other.stderr.contains("has no file named versions-deb* for s390x"), "{}", other.stderr);
+    let wrong = sandbox.vcache(&["check", "--only", "deb", "../buildinfo/versions/versions-git"]).expect(1);
+    assert!(wrong.stderr.contains("has no file named versions-deb*"), "{}", wrong.stderr);
     assert!(fs::read_dir(sandbox.path("work")).unwrap().next().is_none());
 }
