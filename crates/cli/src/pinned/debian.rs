@@ -25,6 +25,15 @@ fn architecture_of(file: &Path) -> Option<&str> {
     rest.split_once('-').map(|(_, arch)| arch).filter(|arch| is_architecture(arch))
 }
 
+/// Name and architecture of what is pinned; none where the file or the machine decides, as apt's own words for that (apt_preferences(5)) have it, too.
+fn qualified(package: &str) -> (&str, Option<&str>) {
+    match package.split_once(':') {
+        Some((name, "all" | "any" | "native")) => (name, None),
+        Some((name, arch)) => (name, Some(arch)),
+        None => (package, None),
+    }
+}
+
 /// Whether a file is one for this architecture, where one was asked for.
 pub(super) fn is_for(file: &Path, wanted: Option<&str>) -> bool {
     wanted.is_none() || architecture_of(file).is_none_or(|arch| Some(arch) == wanted)
@@ -39,9 +48,9 @@ pub(super) fn packages(file: &Path, arch: Option<&str>) -> Result<Vec<Package>> 
     let (pins, problems) = parse_deb(&files::read(file)?);
     warn(file, &problems);
     let package = |(package, pin): (String, vcache_versions::Pin<String>)| {
-        let (name, architecture) = package.split_once(':').unwrap_or((&package, native));
-        let wanted =
-            Wanted { name: name.to_owned(), version: pin.value, architecture: architecture.to_owned() };
+        let (name, arch) = qualified(&package);
+        let architecture = arch.unwrap_or(native).to_owned();
+        let wanted = Wanted { name: name.to_owned(), version: pin.value, architecture };
         Package { wanted, place: format!("{}:{}", file.display(), pin.line) }
     };
     Ok(pins.into_iter().map(package).collect())
@@ -76,10 +85,8 @@ impl Named {
         let (pins, problems) = parse_deb(&files::read(file)?);
         warn(file, &problems);
         for (package, pin) in pins {
-            let (name, arch) = match package.split_once(':') {
-                Some((name, arch)) => (name, Some(arch)),
-                None => (package.as_str(), architecture_of(file)),
-            };
+            let (name, arch) = qualified(&package);
+            let arch = arch.or_else(|| architecture_of(file));
             // Archives have a version without what SONiC's own builds add.
             for version in [pin.value.as_str(), pin.value.strip_suffix("+fips").unwrap_or(&pin.value)] {
                 let of_it = self.packages.entry((name.to_owned(), version.to_owned())).or_default();
@@ -123,6 +130,19 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_may_have_an_architecture() {
+        for (package, expected) in [
+            ("libc6", ("libc6", None)),
+            ("libc6:arm64", ("libc6", Some("arm64"))),
+            ("libc6:any", ("libc6", None)),
+            ("libc6:native", ("libc6", None)),
+            ("tzdata:all", ("tzdata", None)),
+        ] {
+            assert_eq!(qualified(package), expected, "{package}");
+        }
+    }
 
     #[test]
     fn architectures_are_in_the_names_of_files() {

@@ -125,7 +125,7 @@ pub fn can_fill(host: &Host) -> Result<(), NotFound> {
 /// Brings packages into the cache; what became of each, in their order.
 ///
 /// # Errors
-/// There is no room for a root, its sources can't be read, or apt-get can't be started; what was brought before stays.
+/// There is no room for a root, its sources can't be read, or apt-get can't be started or is ended by a signal; what was brought before stays.
 pub fn fill(
     host: &Host,
     settings: &Settings,

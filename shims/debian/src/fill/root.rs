@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -142,7 +143,7 @@ impl Root {
     /// Runs apt-get; `line` gets what it prints.
     ///
     /// # Errors
-    /// It can't be started.
+    /// It can't be started, or is ended by a signal.
     pub(super) fn apt_get(&self, args: &[String], line: &mut dyn FnMut(&str)) -> io::Result<Said> {
         self.run("apt-get", args, line)
     }
@@ -164,6 +165,11 @@ impl Root {
             lines.for_each(|text| line(&String::from_utf8_lossy(&text)));
         }
         let status = running.wait()?;
+        if let Some(signal) = status.signal() {
+            // Whoever ends it wants no more of it either: signals to us go to it while it runs.
+            let ended = format!("{name} was ended by signal {signal}");
+            return Err(io::Error::new(io::ErrorKind::Interrupted, ended));
+        }
         let text = fs::read(&stderr)?;
         let lines = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
         Ok(Said { success: status.success(), lines })
