@@ -17,10 +17,12 @@ use crate::{output, units};
 #[command(after_help = "Example: vcache check vcache-versions\n         \
                   vcache check --only git --submodules files/build/versions\n         \
                   vcache check --only deb --arch arm64 files/build/versions\n\n\
-                  Of versions-git: the pinned commit is in the packs of the repository, and the packs are what their digests say.\n\
-                  Of versions-deb: the package is there in the pinned version, for the architecture of the file's name \
-                  (versions-deb-DIST-ARCH), of --arch,\n\
-                  or of this machine; with +fips at the end of the version, that one or the one without it. vcache verify looks at its bytes.\n\
+                  Of versions-git: the pinned commit is in the packs of the repository, and the packs are what\n\
+                  their digests say.\n\n\
+                  Of versions-deb: the package is there in the pinned version, for the architecture of the\n\
+                  file's name (versions-deb-DIST-ARCH), else of --arch, else of this machine; with +fips at the\n\
+                  end of the version, that one or the one without it. Its bytes are not looked at; that is\n\
+                  what vcache verify does.\n\n\
                   No network is touched; second tiers are not asked.\n\n\
                   Exit status: 1 when something is missing.")]
 pub(crate) struct Check {

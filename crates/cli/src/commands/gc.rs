@@ -19,9 +19,11 @@ use crate::{output, pinned, units};
 #[command(after_help = "Example: vcache gc --max-size 50G --older-than 30d\n         \
                   vcache gc --max-size 10G --keep-versions vcache-versions --dry-run\n         \
                   vcache gc --older-than 90d --index-older-than 7d\n\n\
-                  Without --max-size, --older-than and --index-older-than only leftovers go. What a running process uses always stays.\n\
-                  Content that requests of several kinds brought counts for one of them, and for deb-index (what says which packages a repository has)\n\
-                  only where no other kind has it. --keep-versions keeps of versions-git the repositories, of versions-deb the packages, and of\n\
+                  Without --max-size, --older-than and --index-older-than only leftovers go. What a running\n\
+                  process uses always stays.\n\n\
+                  Content that requests of several kinds brought counts for one of them, and for deb-index\n\
+                  (what says which packages a repository has) only where no other kind has it.\n\n\
+                  --keep-versions keeps of versions-git the repositories, of versions-deb the packages, and of\n\
                   versions-mirror the Release files with all indexes that they name.")]
 pub(crate) struct Gc {
     /// Bring the cache down to this size, such as 50G or 800M

@@ -26,12 +26,14 @@ use facts::{Facts, render};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: vcache prefetch vcache-versions\n         \
                   vcache prefetch --only git --jobs 8 files/build/versions\n         \
-                  vcache prefetch --only deb --arch arm64 --apt-sources sources.list.arm64 files/build/versions\n\n\
-                  Of versions-git: each repository with its branches, tags and pinned commit, and the submodules of that\n\
-                  commit, by the real git, without a clone. What is there is not asked for again. One that fails stops no other.\n\
-                  Of versions-deb: each package in the pinned version (without +fips at its end, which archives do not have), and the indexes\n\
-                  of its repositories, by the real apt-get in a folder of its own below TMPDIR, with the sources and keys of this machine\n\
-                  unless others are named. Nothing is installed.\n\n\
+                  vcache prefetch --only deb --arch arm64 --apt-sources apt.arm64 versions\n\n\
+                  Of versions-git: each repository with its branches, tags and pinned commit, and the\n\
+                  submodules of that commit, by the real git, without a clone. What is there is not asked for\n\
+                  again. One that fails stops no other.\n\n\
+                  Of versions-deb: each package in the pinned version (without +fips at its end, which archives\n\
+                  do not have), and the indexes of its repositories, by the real apt-get in a folder of its own\n\
+                  below TMPDIR, with the sources and keys of this machine unless others are named. Nothing is\n\
+                  installed.\n\n\
                   Exit status: 1 when something could not be had.")]
 pub(crate) struct Prefetch {
     #[command(flatten)]
