@@ -27,7 +27,7 @@ forget_bases() { docker image ls --format '{{.Repository}}' 2>/dev/null | grep "
 trap 'rm -f "$log"; forget_bases' EXIT
 cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
-for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh tests/docker/carried.sh tests/docker/git.sh; do
+for script in tests/install/run.sh tests/docker/run.sh tests/docker/serve.sh tests/docker/sibling.sh tests/docker/transports.sh tests/docker/carried.sh tests/docker/git.sh tests/docker/debian.sh tests/debian/bootstrap.sh; do
     bash "$script" 2>&1 | tee -a "$log"
     [ "${PIPESTATUS[0]}" = 0 ] || { status=1; echo "FAILED: $script" | tee -a "$log"; }
 done

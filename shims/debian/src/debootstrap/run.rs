@@ -82,7 +82,7 @@ impl Running<'_> {
             return Err((Code::NotRoot, String::new()));
         }
         let target = self.host.cwd().join(&call.target);
-        if call.makes.is_none() && fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
+        if fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err((Code::OtherBootstrap, format!("{} is not empty", target.display())));
         }
         let tool = real_tool::find(self.host).map_err(|e| (Code::Trouble, e.to_string()))?;
@@ -182,6 +182,10 @@ impl Running<'_> {
         ];
         match vcache_artifact::restore(&planned.store, &planned.key, &destinations) {
             Ok(Some(restored)) => {
+                if planned.call.makes.is_some() {
+                    // The real one works there, and takes it away.
+                    let _ = fs::remove_dir(self.host.cwd().join(&planned.call.target));
+                }
                 if let Ok(text) = fs::read(&said) {
                     let _ = io::stdout().write_all(&text);
                 }
