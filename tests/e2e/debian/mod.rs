@@ -6,10 +6,12 @@ mod legs;
 mod row;
 mod said;
 mod state;
+mod versions;
 mod world;
 
 pub use archive::stock;
 pub use legs::check;
 pub use row::{Expect, Row, cached, live, local, passed};
 pub use said::{said, sorted};
+pub use versions::files;
 pub use world::{Setup, World};
