@@ -2,7 +2,7 @@
 //!
 //! apt starts it where `Dir::Bin::Methods::http` says so, with the path of its own method as argv[0]. That one runs as our child all the while: what it can
 //! (its capabilities) is what we can, proxies, credentials, retries and TLS are its, and what it says goes on to apt as it is.
-//! Two threads: one reads what apt asks for and answers or hands on, one reads what the child says, keeps what it has brought, and passes it on.
+//! Two threads, of which the first to end ends the other: one reads what apt asks for and answers or hands on, one reads what the child says, keeps what it has brought, and passes it on.
 //! A request that another process fetches just now waits in a thread of its own.
 //!
 //! - Content with a SHA-256: a hit where the cache has it. A package that is to be unpacked is answered with a path outside apt's folders, so that nothing

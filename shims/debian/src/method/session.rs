@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use vcache_shim::cache::{self, Use};
+use vcache_shim::child::Deferral;
 use vcache_shim::journal::{Journal, Outcome};
 use vcache_shim::{Chain, Host, Messages, Policy, Settings, outbox};
 use vcache_store::{Blob, Error as StoreError, KeyLock, Kind, Store, public_url};
@@ -40,6 +41,15 @@ pub(super) struct Pending {
     pub(super) journal: Journal,
     /// Of the content, so that others wait for it.
     _lock: Option<KeyLock>,
+}
+
+/// Says that a thread has ended, however it did.
+struct Ended(mpsc::Sender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,8 +94,33 @@ impl Session {
 
     /// Serves until apt, or the method, has nothing more to say.
     pub(super) fn serve(self: &Arc<Session>, from_method: ChildStdout) {
-        let session = Arc::clone(self);
-        let listener = std::thread::spawn(move || session.listen(from_method));
+        let (says, either) = mpsc::channel();
+        let (session, ended) = (Arc::clone(self), Ended(says.clone()));
+        let listener = std::thread::spawn(move || {
+            let _ended = ended;
+            session.listen(from_method);
+        });
+        let (session, ended) = (Arc::clone(self), Ended(says));
+        std::thread::spawn(move || {
+            let _ended = ended;
+            session.hear();
+        });
+        // A method that has died answers nothing more, and apt would wait for it for ever: it has to see that we end.
+        let _ = either.recv();
+        // apt interrupts its methods when it needs them no more (SIGINT), and does not wait for what they still write down.
+        let deferral = Deferral::begin();
+        // The method ends when it hears no more.
+        held(&self.to_method).take();
+        let _ = listener.join();
+        self.write_down_packages();
+        if let Some(store) = self.store().filter(|_| self.policy.write) {
+            outbox::send_beside(&self.host, store);
+        }
+        drop(deferral);
+    }
+
+    /// Hears what apt wants, to the end.
+    fn hear(self: &Arc<Session>) {
         let mut from_apt = BufReader::new(io::stdin());
         while let Ok(Some(message)) = Message::read(&mut from_apt) {
             match message.number() {
@@ -99,13 +134,6 @@ impl Session {
                 },
                 _ => self.hand_on(&message),
             }
-        }
-        // The method ends when it hears no more.
-        held(&self.to_method).take();
-        let _ = listener.join();
-        self.write_down_packages();
-        if let Some(store) = self.store().filter(|_| self.policy.write) {
-            outbox::send_beside(&self.host, store);
         }
     }
 
