@@ -138,7 +138,7 @@ fn a_package_that_is_nowhere_fails_by_its_line() {
         assert_eq!(world.litter(), Vec::<PathBuf>::new(), "{line}");
     }
     assert_eq!(world.recorded("deb"), "");
-    // The newer one where that is allowed; the other one comes from the cache still.
+    // The newer one where that is allowed.
     let warned = world.versioned("apt-get install -y fips lone").env("VCACHE_ON_MISMATCH", "warn").finish();
     warned.expect_code(0);
     says(&warned, &["vcache: warning: fips is pinned to 1.0-1 (", "versions-deb:2)", "1.0-2 is taken"]);

@@ -2,7 +2,7 @@
 //!
 //! The file is named by `APT_CONFIG`, so nothing of it shows in apt's argv, nor in its history. apt reads it first: what the system's files say counts more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use vcache_shim::{Host, Policy, links, real_tool};
 
 use super::call::Call;
+use super::old::Old;
 use crate::method::wishes::{ASKED, LENIENT, NOTES, PACKAGES};
 use crate::reason::Code;
 
@@ -24,6 +25,9 @@ const METHODS: [&str; 2] = ["Dir::Bin::Methods::http", "Dir::Bin::Methods::https
 /// What else is asked for: a name of ours for each, as `apt-config shell` wants it.
 const ROOT: &str = "RootDir";
 const PARTS: &str = "Dir::Etc::PreferencesParts";
+/// Its value where nobody has changed it.
+const USUAL_PARTS: &str = "preferences.d";
+const ARCHITECTURE: &str = "APT::Architecture";
 /// The name of SONiC's preferences.
 const PREFERENCES: &str = "01-versions-deb";
 /// In seconds: some thirty years.
@@ -34,6 +38,10 @@ const AGES: &str = "1000000000";
 pub(crate) struct Look {
     /// The folder with its preferences.
     pub(crate) parts: PathBuf,
+    /// Somebody has moved that folder, and it may be in a file that apt reads after ours, or in argv.
+    pub(crate) is_moved: bool,
+    /// The native architecture.
+    pub(crate) architecture: String,
 }
 
 /// Looks whether apt, as it is configured for this call, can have our method.
@@ -46,8 +54,16 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
     let tool = real_tool::find(&config).map_err(|e| trouble(&e))?;
     let mut words = call.config.clone();
     let parts = format!("{PARTS}/d");
-    let wanted = ["shell", "HTTP", METHODS[0], "HTTPS", METHODS[1], "ROOT", ROOT, "PARTS", &parts];
-    words.extend(wanted.map(OsString::from));
+    let wanted = [
+        ("HTTP", METHODS[0]),
+        ("HTTPS", METHODS[1]),
+        ("ROOT", ROOT),
+        ("PARTS", &parts),
+        ("MOVED", PARTS),
+        ("ARCHITECTURE", ARCHITECTURE),
+    ];
+    words.push("shell".into());
+    words.extend(wanted.iter().flat_map(|(ours, item)| [ours, item]).map(OsString::from));
     let output = tool.command(&config, &words).output().map_err(|e| trouble(&e))?;
     if !output.status.success() {
         // The real apt says what is wrong with the configuration.
@@ -63,6 +79,8 @@ pub(crate) fn look(host: &Host, call: &Call) -> Result<Look, (Code, String)> {
             Some(("HTTP" | "HTTPS", method)) if !is_ours(method) => {
                 return Err((Code::OtherMethod, method.to_owned()));
             }
+            Some(("ARCHITECTURE", name)) => name.trim_matches('\'').clone_into(&mut look.architecture),
+            Some(("MOVED", name)) => look.is_moved = name.trim_matches('\'') != USUAL_PARTS,
             Some(("PARTS", parts)) => look.parts = PathBuf::from(parts.trim_matches('\'')),
             _ => {}
         }
@@ -90,7 +108,7 @@ pub(crate) struct Extras {
     /// Labels of Release files that are to be believed though they are no longer valid.
     pub(crate) labels: BTreeSet<String>,
     /// Packages that no index offers any more.
-    pub(crate) packages: BTreeSet<PathBuf>,
+    pub(crate) packages: BTreeMap<PathBuf, Old>,
 }
 
 impl Folder {
@@ -129,21 +147,25 @@ impl Folder {
         Ok(())
     }
 
-    /// Pins take effect beside whatever `parts`, the folder of apt's preferences, holds.
+    /// Pins take effect beside whatever the folder of apt's preferences holds. Gives the options that apt needs for it: none but where the folder is moved, so that argv
+    /// and apt's history stay as they are.
     ///
     /// # Errors
     /// A file can't be made.
-    pub(crate) fn pin(&mut self, preferences: &str, parts: &Path) -> io::Result<()> {
+    pub(crate) fn pin(&mut self, preferences: &str, look: &Look) -> io::Result<Vec<OsString>> {
         let ours = self.folder.path().join("preferences.d");
         fs::create_dir(&ours)?;
-        for entry in fs::read_dir(parts).into_iter().flatten() {
+        for entry in fs::read_dir(&look.parts).into_iter().flatten() {
             let entry = entry?;
             if entry.file_name() != PREFERENCES {
                 symlink(entry.path(), ours.join(entry.file_name()))?;
             }
         }
         fs::write(ours.join(PREFERENCES), preferences)?;
-        self.add(PARTS, ours)
+        let mut option = OsString::from(format!("{PARTS}="));
+        option.push(&ours);
+        self.add(PARTS, ours)?;
+        Ok(if look.is_moved { vec!["-o".into(), option] } else { Vec::new() })
     }
 
     /// Writes the configuration file for the next run.
@@ -156,7 +178,7 @@ impl Folder {
             text.extend(item(&format!("\"Acquire::Min-ValidTime::{label}\""), OsStr::new(AGES))?);
             text.extend(item(LENIENT, OsStr::new(label))?);
         }
-        for package in &extras.packages {
+        for package in extras.packages.keys() {
             text.extend(item("APT::Sources::With::", package.as_os_str())?);
         }
         fs::write(self.config(), text)

@@ -2,6 +2,7 @@
 
 mod call;
 mod config;
+mod old;
 mod outcome;
 mod pins;
 mod removal;

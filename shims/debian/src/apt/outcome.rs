@@ -1,22 +1,19 @@
 //! What the acquire method has met, and what follows from it.
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
 
 use vcache_shim::child::End;
-use vcache_shim::{Chain, exit};
-use vcache_store::{Key, Store};
+use vcache_shim::exit;
 
-use super::config::{Extras, Folder};
+use super::config::Extras;
+use super::old::Shelf;
 use super::run::Running;
-use crate::method::link;
 use crate::notes::Note;
 
 /// Finds what a further run of apt needs: packages that the cache has in the version that they are pinned to, and Release files that are to be believed
 /// once more.
-pub(super) fn learn(running: &Running<'_>, notes: &[Note], folder: &Folder, extras: &mut Extras) {
-    let mut packages = BTreeSet::new();
+pub(super) fn learn(running: &Running<'_>, notes: &[Note], shelf: Option<&Shelf<'_>>, extras: &mut Extras) {
+    let mut packages = BTreeMap::new();
     for note in notes {
         match note {
             Note::Expired(label) => {
@@ -27,62 +24,20 @@ pub(super) fn learn(running: &Running<'_>, notes: &[Note], folder: &Folder, extr
                 }
             }
             Note::Wanted { name, version, architecture, place, .. } => {
-                let store = running.store.as_ref().filter(|_| running.policy.read);
-                let found = store.and_then(|store| find(running, store, name, version, architecture, folder));
-                let Some(file) = found else { return };
+                let found = shelf.and_then(|shelf| shelf.find(name, version, architecture));
+                let Some(old) = found else { return };
                 running.messages.warn(format_args!(
                     "{name}: pinned to {version} ({place}), which no index offers; taken from the cache"
                 ));
-                packages.insert(file);
+                packages.insert(old.file.clone(), old);
             }
             Note::OfflineMiss(_) | Note::Unpinned { .. } | Note::Violated(_) => {}
         }
     }
-    extras.packages.extend(packages);
-}
-
-/// The file of a package in the version of its pin, under a name of its own.
-fn find(
-    running: &Running<'_>,
-    store: &Store,
-    name: &str,
-    version: &str,
-    architecture: &str,
-    folder: &Folder,
-) -> Option<PathBuf> {
-    let plain = version.strip_suffix("+fips").unwrap_or(version);
-    let versions = if plain == version { vec![version] } else { vec![version, plain] };
-    for version in versions {
-        // A package may have become one for all architectures since, or have been one.
-        for architecture in [architecture, "all"] {
-            let Some(record) = store.lookup(&Key::package(name, version, architecture)).ok().flatten() else {
-                continue;
-            };
-            let Some(blob) = store.find(&record.sha256.into()).ok().flatten() else { continue };
-            let file_name = format!("{name}_{}_{architecture}.deb", version.replace(':', "%3a"));
-            let file = folder.packages().join(file_name);
-            let placed = match blob.file() {
-                Some(_) => {
-                    blob.verify().map_err(|e| Chain(&e).to_string()).and_then(|()| place(blob.path(), &file))
-                }
-                None => copy(&blob, &file),
-            };
-            match placed {
-                Ok(()) => return Some(file),
-                Err(e) => running.messages.warn(format_args!("{name} {version}: {e}; going on without it")),
-            }
-        }
+    if let Some(shelf) = shelf {
+        shelf.add_dependencies(&mut packages);
     }
-    None
-}
-
-fn place(blob: &Path, file: &Path) -> Result<(), String> {
-    link(blob, file).map_err(|e| e.to_string())
-}
-
-fn copy(blob: &vcache_store::Blob, file: &Path) -> Result<(), String> {
-    let mut to = File::create(file).map_err(|e| e.to_string())?;
-    blob.copy_to(&mut to).map_err(|e| Chain(&e).to_string())
+    extras.packages.extend(packages);
 }
 
 /// How the call ends: as apt ended, or by what policy or a pin forbids.

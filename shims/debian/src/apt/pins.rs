@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::Level;
-use vcache_shim::pins::{Pins, Release as ReleasePin, Version};
+use vcache_shim::pins::{self, Pins, Release as ReleasePin, Version};
 use vcache_store::Sha256Id;
 use vcache_versions::MirrorState;
 
+use super::old::Old;
 use super::run::Running;
 use crate::release::Release;
 
@@ -35,6 +36,11 @@ impl Pinned {
         let (releases, wrong) = mirror.releases();
         problems.extend(wrong);
         Pinned { packages, preferences: deb.preferences(), releases, problems }
+    }
+
+    /// The version to which a package is pinned; its name as version files have it.
+    pub(super) fn version(&self, name: &str) -> Option<&Version> {
+        self.packages.get(name)
     }
 
     /// Says which lines are no pins, and of which packages the version is left open, as SONiC's hooks say it.
@@ -66,6 +72,16 @@ impl Pinned {
             release.label.clone().filter(|_| release.is_expired(now))
         };
         self.releases.iter().filter_map(label).collect()
+    }
+}
+
+/// Writes down packages that apt was given without a download, which our method does not see.
+pub(super) fn record(running: &Running<'_>, packages: &BTreeMap<PathBuf, Old>) {
+    let used = packages.values().map(|old| (old.name.clone(), old.version.clone())).collect();
+    let folder = buildinfo(running);
+    if let Err(e) = pins::record_debs(&folder, &used) {
+        let file = folder.join("build-versions/versions-deb");
+        running.messages.warn(format_args!("{}: {e}; packages are not recorded", file.display()));
     }
 }
 

@@ -11,7 +11,8 @@ use vcache_store::Store;
 
 use super::call::{Call, parse};
 use super::config::{self, Extras, Folder, Look, VARIABLE};
-use super::pins::Pinned;
+use super::old::Shelf;
+use super::pins::{self, Pinned};
 use super::{outcome, removal};
 use crate::COMPONENT;
 use crate::notes;
@@ -79,24 +80,38 @@ impl Running<'_> {
             Folder::make(self.host, &self.call, &self.policy, room.as_ref().map(|room| room.path()))?;
         let pinned = Pinned::load(self);
         pinned.warn(self);
+        let mut words = self.host.args().get(1..).unwrap_or_default().to_vec();
         if !pinned.preferences.is_empty() {
-            folder.pin(&pinned.preferences, &look.parts)?;
+            // Of two options the later one counts, and behind `--` there are none.
+            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+            words.splice(end..end, folder.pin(&pinned.preferences, look)?);
         }
         let mut extras = Extras { labels: pinned.expired_labels(self), ..Extras::default() };
+        let store = self.store.as_ref().filter(|_| self.policy.read);
+        let shelf = store.map(|store| Shelf {
+            running: self,
+            store,
+            pinned: &pinned,
+            folder: &folder,
+            native: &look.architecture,
+        });
         let mut end = End::Status(0);
         for _ in 0..RUNS {
             std::fs::write(folder.notes(), "")?;
             folder.write(&extras)?;
-            let mut command = tool.command(self.host, self.host.args().get(1..).unwrap_or_default());
+            let mut command = tool.command(self.host, &words);
             command.env(VARIABLE, folder.config());
             end = End::like(child::start(command, Stdout::Inherit)?.wait()?);
             let before = extras.clone();
             if end != End::Status(0) {
-                outcome::learn(self, &notes::read(&folder.notes()), &folder, &mut extras);
+                outcome::learn(self, &notes::read(&folder.notes()), shelf.as_ref(), &mut extras);
             }
             if extras == before {
                 break;
             }
+        }
+        if end == End::Status(0) && !extras.packages.is_empty() {
+            pins::record(self, &extras.packages);
         }
         if self.call.changes() {
             refresh_links();
