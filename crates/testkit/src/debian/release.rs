@@ -48,7 +48,8 @@ fn indexes(suite: &Suite) -> Files {
 }
 
 fn release(suite: &Suite, files: &Files) -> String {
-    let mut text = format!("Origin: Test\nLabel: Test\nSuite: {0}\nCodename: {0}\n", suite.name);
+    let label = suite.fields.iter().find(|(name, _)| name == "Label").map_or("Test", |(_, value)| value);
+    let mut text = format!("Origin: Test\nLabel: {label}\nSuite: {0}\nCodename: {0}\n", suite.name);
     let mut field = |name: &str, value: &str| text.push_str(&format!("{name}: {value}\n"));
     field("Date", &archive_date(suite.date));
     if let Some(end) = suite.valid_until {
@@ -61,7 +62,7 @@ fn release(suite: &Suite, files: &Files) -> String {
     if !suite.flat {
         field("Components", "main");
     }
-    for (name, value) in &suite.fields {
+    for (name, value) in suite.fields.iter().filter(|(name, _)| name != "Label") {
         field(name, value);
     }
     field("Description", "An archive for tests");

@@ -105,7 +105,7 @@ impl Suite {
         self
     }
 
-    /// Adds a field of `Release` (`NotAutomatic`, `Changelogs`).
+    /// Adds a field of `Release` (`NotAutomatic`, `Changelogs`), or sets its `Label`, which is `Test` else.
     pub fn field(mut self, name: &str, value: &str) -> Suite {
         self.fields.push((name.to_owned(), value.to_owned()));
         self

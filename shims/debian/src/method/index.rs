@@ -84,8 +84,22 @@ impl Session {
             self.fail(request, "the repository had none when it was pinned");
             return true;
         }
+        self.warn_of_newer(request, &Release::read(&text), pin);
         let record = self.heard(store.lookup(&Key::deb_index(&request.uri, &made_at(date)))).flatten();
         self.give_release(request, journal, &blob, record.filter(|record| record.sha256 == release).as_ref())
+    }
+
+    /// apt takes no Release file that is older than the one it has, and says nothing of it.
+    fn warn_of_newer(&self, request: &Request, release: &Release, pin: &Pin) {
+        let Some(file) = request.kept() else { return };
+        // Dates of this form sort as text.
+        if file.is_file() && Release::read(&fs::read(&file).unwrap_or_default()).date > release.date {
+            self.messages.warn(format_args!(
+                "{}: apt has a newer one than the pinned one ({}), and keeps it; remove it, and apt's other lists, before",
+                file.display(),
+                pin.place
+            ));
+        }
     }
 
     /// Gives a Release file that its origin may not have any more, and tells if it is no longer valid.

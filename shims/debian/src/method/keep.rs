@@ -186,8 +186,7 @@ fn brought(message: &Message, request: &Request) -> Option<PathBuf> {
         let name = message.get("Filename").map(std::ffi::OsStr::from_bytes);
         return Some(name.map_or_else(|| request.dest.clone(), PathBuf::from));
     }
-    let partial = request.dest.parent().filter(|folder| folder.ends_with("partial"))?;
-    Some(partial.parent()?.join(request.dest.file_name()?)).filter(|file| file.is_file())
+    request.kept().filter(|file| file.is_file())
 }
 
 fn sha512(file: &mut File) -> std::io::Result<String> {

@@ -61,6 +61,12 @@ impl Request {
         (folder == "partial").then(|| Package::of_file(&self.dest)).flatten()
     }
 
+    /// Where apt keeps what it has had by the same name before.
+    pub(crate) fn kept(&self) -> Option<PathBuf> {
+        let partial = self.dest.parent().filter(|folder| folder.ends_with("partial"))?;
+        Some(partial.parent()?.join(self.dest.file_name()?))
+    }
+
     /// Whether it is an index of a repository, as apt says of most, and else its place.
     pub(crate) fn is_index(&self) -> bool {
         self.message.is_true("Index-File") || self.dest.to_string_lossy().contains("/lists/partial/")
