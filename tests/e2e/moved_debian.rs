@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use vcache_testkit::Finished;
 use vcache_testkit::debian::{Package, Picture, Suite, foreign, native};
-use vcache_tests::debian::{Setup, World};
+use vcache_tests::debian::{Setup, World, files};
 
 /// An archive before and after: dependencies are others then, so that one old package leads to the next.
 fn archive(is_old: bool) -> Suite {
@@ -184,6 +184,26 @@ fn downloads_and_upgrades_of_old_packages_too() {
     assert_eq!(world.installed(), [format!("fips:{n} 1.0-2"), format!("lone:{n} 1.0")]);
     world.build(&["apt-get install -y fresh"]);
     assert!(world.installed().contains(&format!("lone:{n} 1.0")), "{:?}", world.installed());
+}
+
+#[test]
+fn downloads_into_the_working_folder_keep_to_pins() {
+    let Some(world) = world("downloads_into_the_working_folder_keep_to_pins", "app lone") else { return };
+    let n = native();
+    world.pin("deb", "lone==1.0\nfips==1.0-1\napp==1:1.0~rc1-1\n");
+    world.build(&["apt-get download lone app"]);
+    let work = world.sandbox.work();
+    assert_eq!(
+        files(&work),
+        [format!("app_1%3a1.0~rc1-1_{n}.deb"), format!("lone_1.0_{n}.deb")].map(|name| work.join(name))
+    );
+    assert!(files(&work).iter().all(|file| !file.is_symlink()));
+    assert!(world.recorded("deb").contains("lone==1.0\n"), "{}", world.recorded("deb"));
+    let done = world.versioned("apt-get download fips").finish();
+    says(done.expect_code(119), &["fips: pinned to 1.0-1 (", "versions-deb:2)"]);
+    let done = world.versioned("apt-get download fresh").env("VCACHE_STRICT", "y").finish();
+    says(done.expect_code(117), &["fresh: not pinned in versions-deb"]);
+    assert_eq!(files(&work).len(), 2);
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Session {
 
     /// Where a package that is to be unpacked can be read without being copied; none for all else.
     fn name_for(&self, request: &Request, blob: &Blob) -> Option<PathBuf> {
-        request.package().filter(|_| blob.file().is_some())?;
+        request.package().filter(|_| request.is_archive() && blob.file().is_some())?;
         let wishes = self.wishes()?;
         if wishes.only_downloads() {
             return None;

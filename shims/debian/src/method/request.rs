@@ -55,10 +55,14 @@ impl Request {
         Some(Request { uri, dest, expected, last_modified, message })
     }
 
-    /// The package, where apt puts it among its archives, whose names have the whole version.
+    /// The package, as apt names the files of those whose digest it knows: among its archives and, for `apt-get download`, anywhere.
     pub(crate) fn package(&self) -> Option<Package> {
-        let folder = self.dest.parent()?.file_name()?;
-        (folder == "partial").then(|| Package::of_file(&self.dest)).flatten()
+        (self.expected != Expected::Nothing).then(|| Package::of_file(&self.dest)).flatten()
+    }
+
+    /// Whether it is for apt's archives.
+    pub(crate) fn is_archive(&self) -> bool {
+        self.dest.parent().is_some_and(|folder| folder.ends_with("partial"))
     }
 
     /// Where apt keeps what it has had by the same name before.
