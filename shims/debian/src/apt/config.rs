@@ -125,8 +125,10 @@ impl Folder {
         fs::create_dir_all(&packages)?;
         let mut made = Folder { folder, fixed: Vec::new(), packages };
         fs::write(made.notes(), "")?;
-        if let Some(callers) = host.env(VARIABLE) {
-            made.add("#include", host.cwd().join(callers))?;
+        // One that is not there apt passes over, and an `#include` of it would end the call.
+        let callers = host.env(VARIABLE).filter(|name| !name.is_empty()).map(|name| host.cwd().join(name));
+        if let Some(callers) = callers.filter(|file| file.is_file()) {
+            made.add("#include", callers)?;
         }
         let method = fs::read_link("/proc/self/exe")?;
         METHODS.iter().try_for_each(|name| made.add(name, &method))?;
