@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use vcache_testkit::debian::{Picture, SandboxUser, native};
 use vcache_testkit::{Fault, Need, missing, sha256_hex};
-use vcache_tests::debian::{Setup, World};
+use vcache_tests::debian::{Setup, World, files};
 use vcache_tests::entries;
 
 /// Nobody, who owns nothing.
@@ -49,7 +49,7 @@ fn is_installed(world: &World, name: &str) -> bool {
     world.installed().iter().any(|line| line.starts_with(&format!("{name}:")))
 }
 
-fn flip(bytes: &mut Vec<u8>) {
+fn flip(bytes: &mut [u8]) {
     let at = bytes.len() / 2;
     bytes[at] ^= 1;
 }
@@ -69,7 +69,7 @@ fn damaged_content_is_fetched_again() {
         (index, "apt-get update", "/by-hash/"),
     ] {
         // What has another length than its record says is gone without a word.
-        for (damage, is_told) in [(flip as fn(&mut Vec<u8>), true), (cut, false)] {
+        for (damage, is_told) in [((|bytes| flip(bytes)) as fn(&mut Vec<u8>), true), (cut, false)] {
             let harm = |world: &World| {
                 let blob = blob_of(world, &file);
                 let mut bytes = fs::read(&blob).unwrap();
@@ -89,6 +89,7 @@ fn damaged_content_is_fetched_again() {
             assert_eq!(said.contains("it is put aside and fetched again"), is_told, "{line}: {said}");
             assert_eq!(asked_for(&world, asked), 1, "{line}");
             assert_eq!(is_installed(&world, "tool"), line.ends_with("tool"));
+            assert!(!files(&world.sandbox.cache().join("quarantine")).is_empty(), "{line}");
             blob_of(&world, &file);
             let events = entries(&world.sandbox);
             assert_eq!(events.iter().any(|entry| entry.outcome == "corrupt"), is_told, "{line}");
@@ -138,7 +139,7 @@ fn what_the_origin_has_wrong_is_not_kept() {
             assert!(!is_installed(&world, "tool"));
         }
         assert_eq!(world.blobs(), before, "{fault:?}");
-        assert_eq!(vcache_tests::debian::files(&world.sandbox.cache().join("tmp")).len(), 1, "{fault:?}");
+        assert_eq!(files(&world.sandbox.cache().join("tmp")).len(), 1, "{fault:?}");
     }
     world.mirror.origin().mend();
     get(&world, "apt-get install -y tool", 0);
