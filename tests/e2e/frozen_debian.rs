@@ -108,12 +108,12 @@ fn a_frozen_repository_may_have_expired_and_another_one_may_not() {
         return;
     };
     let later = 4_000_000_000;
-    let publish = |world: &mut World, others: u64| {
+    let publish = |world: &mut World, label: &str, others: u64| {
         let stable = Suite::new("stable").packages([Package::new("even", "1.0")]).valid_until(EXPIRED);
-        let other = Suite::new("other").field("Label", "Another one").packages([Package::new("odd", "1.0")]);
+        let other = Suite::new("other").field("Label", label).packages([Package::new("odd", "1.0")]);
         world.mirror.publish(vec![stable, other.valid_until(others)]);
     };
-    publish(&mut world, later);
+    publish(&mut world, "Another one", later);
     let both = |world: &mut World| {
         world.new_root(&Setup::default());
         let places =
@@ -130,8 +130,11 @@ fn a_frozen_repository_may_have_expired_and_another_one_may_not() {
         .map(str::to_owned)
         .collect();
     world.pin("mirror", &format!("{}\n", frozen[0]));
-    for (others, code) in [(later, 0), (EXPIRED, 100)] {
-        publish(&mut world, others);
+    // One with the same label apt would take too, since it is told by labels: the method looks.
+    for (label, others, code) in
+        [("Another one", later, 0), ("Another one", EXPIRED, 100), ("Test", later, 0), ("Test", EXPIRED, 100)]
+    {
+        publish(&mut world, label, others);
         both(&mut world);
         let done = world.versioned("apt-get update").finish();
         done.expect_code(code);
@@ -141,7 +144,7 @@ fn a_frozen_repository_may_have_expired_and_another_one_may_not() {
     }
     // Without a pin it is expired.
     world.pin("mirror", "");
-    publish(&mut world, later);
+    publish(&mut world, "Another one", later);
     both(&mut world);
     let done = world.versioned("apt-get update").finish();
     assert!(done.expect_code(100).stderr_text().contains("is expired"), "{}", done.stderr_text());

@@ -207,6 +207,20 @@ fn downloads_into_the_working_folder_keep_to_pins() {
 }
 
 #[test]
+fn an_apt_that_goes_on_without_what_is_missing_gets_it_all_the_same() {
+    let Some(world) = world("an_apt_that_goes_on_without_what_is_missing_gets_it_all_the_same", "lone")
+    else {
+        return;
+    };
+    let n = native();
+    world.pin("deb", "lone==1.0\nfips==1.0-1\n");
+    world.build(&["apt-get install -y --fix-missing lone mid"]);
+    assert_eq!(world.installed(), [format!("lone:{n} 1.0"), format!("mid:{n} 2.0")]);
+    let done = world.versioned("apt-get install -y -m fips low").finish();
+    says(done.expect_code(119), &["fips: pinned to 1.0-1 ("]);
+}
+
+#[test]
 fn a_damaged_old_package_is_not_installed() {
     let Some(world) = world("a_damaged_old_package_is_not_installed", "lone") else { return };
     world.pin("deb", "lone==1.0\n");

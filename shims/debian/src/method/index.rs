@@ -226,7 +226,11 @@ impl Session {
         let is_lenient =
             release.label.as_ref().is_some_and(|label| wishes.is_some_and(|w| w.is_lenient(label)));
         if is_lenient && release.is_expired(now()) && wishes.is_some_and(|w| w.checks_valid_until()) {
-            // apt would say so if we had not told it to believe this label for longer.
+            // apt would say so if we had not told it to believe this label for longer; and of what we answer it shows little on stderr.
+            self.messages.warn(format_args!(
+                "{}: the Release file is expired (`Valid-Until`), and it is not the pinned one",
+                public_url(&request.uri)
+            ));
             return Some(refusal(request, "the Release file is expired"));
         }
         if let Some(date) = &release.date {
