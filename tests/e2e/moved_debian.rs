@@ -237,5 +237,6 @@ fn a_damaged_old_package_is_not_installed() {
     let done = world.versioned("apt-get install -y lone").finish();
     done.expect_code(119);
     says(&done, &["lone: pinned to 1.0", "going on without it"]);
+    assert_eq!(files(&world.sandbox.cache().join("quarantine")).len(), 1);
     assert_eq!(world.installed(), Vec::<String>::new());
 }

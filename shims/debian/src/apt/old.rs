@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use vcache_shim::{Chain, real_tool};
-use vcache_store::{Blob, Key, Store};
+use vcache_store::{Blob, Error as StoreError, Key, Store};
 
 use super::config::Folder;
 use super::pins::Pinned;
@@ -66,7 +66,12 @@ impl Shelf<'_> {
                         });
                     }
                     Err(e) => {
-                        self.running.messages.warn(format_args!("{name} {version}: {e}; going on without it"))
+                        self.running
+                            .messages
+                            .warn(format_args!("{name} {version}: {e}; going on without it"));
+                        if matches!(blob.verify(), Err(StoreError::Corrupt { .. })) {
+                            let _ = self.store.quarantine(&blob);
+                        }
                     }
                 }
             }

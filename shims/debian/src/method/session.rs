@@ -18,6 +18,9 @@ use super::request::{Expected, Request};
 use super::wishes::Wishes;
 use crate::notes::{self, Note};
 
+/// How long a method that has died waits for what was begun.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is at work for one apt.
 pub(super) struct Session {
     pub(super) host: Host,
@@ -112,6 +115,8 @@ impl Session {
         // The method ends when it hears no more.
         held(&self.to_method).take();
         let _ = listener.join();
+        // The other end of the two: who hears apt may have something to finish, or waits for an apt that waits for us.
+        let _ = either.recv_timeout(PATIENCE);
         self.write_down_packages();
         if let Some(store) = self.store().filter(|_| self.policy.write) {
             outbox::send_beside(&self.host, store);
