@@ -44,7 +44,7 @@ impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let allow_http =
             options.get_config_value(&ClientConfigKey::AllowHttp).is_some_and(|value| value == "true");
-        let client = reqwest::Client::builder()
+        let client = vcache_remote::client::concurrent()
             .connect_timeout(CONNECT_LIMIT)
             .read_timeout(IDLE_LIMIT)
             .redirect(redirect::Policy::none())

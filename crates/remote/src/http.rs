@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode, redirect};
 use vcache_store::{Blob, Incoming, Key, Kind, Record, Sha256Id, Tier, TierError};
 
 use crate::address::{Address, Location};
+use crate::client;
 use crate::credentials::{Credentials, Secret};
 use crate::wire::{BLAKE3_HEADER, Entry, LARGEST_ENTRY, alias_name};
 
@@ -67,7 +68,7 @@ impl Http {
     fn client(&self) -> Result<&Client, TierError> {
         self.client
             .get_or_try_init(|| {
-                let builder = Client::builder()
+                let builder = client::blocking()
                     .connect_timeout(CONNECT_LIMIT)
                     .timeout(IDLE_LIMIT)
                     .redirect(redirect::Policy::none())

@@ -15,6 +15,7 @@
 )]
 
 mod address;
+pub mod client;
 mod credentials;
 mod flush;
 mod folder;

@@ -102,12 +102,19 @@ impl TlsFolder {
 
     /// Serves `folder` at `name` (`/debian`), with its own files in `dir`, which is made. All users must be able to read the folder.
     pub fn start(dir: &Path, name: &str, folder: &Path) -> TlsFolder {
+        TlsFolder::with_key(dir, name, folder, &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    }
+
+    /// [`TlsFolder::start`] with another key: what follows `openssl req -newkey`, such as `rsa:2048`.
+    pub fn with_key(dir: &Path, name: &str, folder: &Path, kind: &[&str]) -> TlsFolder {
         std::fs::create_dir_all(dir).expect("make the folder of nginx");
         set_mode(dir, 0o777);
         let (certificate, key) = (dir.join("certificate.pem"), dir.join("key.pem"));
         let mut openssl = Command::new("openssl");
-        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["req", "-x509", "-nodes", "-newkey"]).args(kind);
         openssl.args(["-days", "36500", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]);
+        // rustls takes no authority's certificate for a server's.
+        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
         openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).stdin(Stdio::null());
         let made = openssl.output().expect("start openssl");
         assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));

@@ -81,7 +81,7 @@ impl Session<'_> {
 }
 
 fn new_client() -> reqwest::Result<Client> {
-    Client::builder().connect_timeout(CONNECT_LIMIT).timeout(IDLE_LIMIT).build()
+    vcache_remote::client::blocking().connect_timeout(CONNECT_LIMIT).timeout(IDLE_LIMIT).build()
 }
 
 fn get(client: &Client, url: &str) -> io::Result<Option<Response>> {
