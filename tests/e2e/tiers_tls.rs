@@ -27,7 +27,8 @@ fn a_tier_is_read_over_https_if_its_certificate_is_trusted() {
     let (nginx, mut origin) = (Nginx::start(&sandbox.root().join("nginx")), Origin::start());
     let (tier, url) = (format!("{}#trusted", nginx.url()), format!("{}/s300000/a", origin.url()));
     let on = |machine: &str, tier: &str, argv: &[&str]| -> Run {
-        let run = sandbox.shim(argv).env("VCACHE_DIR", sandbox.root().join(machine)).env("VCACHE_REMOTE", tier);
+        let run =
+            sandbox.shim(argv).env("VCACHE_DIR", sandbox.root().join(machine)).env("VCACHE_REMOTE", tier);
         run.env("SONIC_VERSION_CONTROL_COMPONENTS", "none")
     };
     on("a", &tier, &["wget", "-q", &url]).finish().expect_code(0);
@@ -42,7 +43,8 @@ fn a_tier_is_read_over_https_if_its_certificate_is_trusted() {
         (P521, true, "certificate"),
     ];
     for (number, (key, told, problem)) in rows.into_iter().enumerate() {
-        let tls = TlsFolder::with_key(&sandbox.root().join(format!("tls{number}")), "/tier", &nginx.root(), key);
+        let tls =
+            TlsFolder::with_key(&sandbox.root().join(format!("tls{number}")), "/tier", &nginx.root(), key);
         let tier = format!("{}/tier#trusted,read-only", tls.url());
         let certificate = if told { tls.certificate() } else { Path::new("/etc/ssl/none").to_owned() };
         let machine = format!("b{number}");
