@@ -1,8 +1,8 @@
 //! What every HTTP client of ours begins with: the cryptography that TLS computes with.
 //!
-//! rustls is given ring. With aws-lc, which is its own choice, each shim is larger by a seventh. TLS 1.2 and 1.3, RSA, P-256, P-384 and
-//! Ed25519 are the same in both; ring has no ML-KEM, so no exchange of keys that resists a quantum computer, and cannot check a certificate
-//! that is signed with a key on P-521.
+//! rustls is given ring. With aws-lc, which is its own choice, the executable of the shims is 0.7 MB larger. TLS 1.2 and 1.3, their ciphers, RSA,
+//! P-256, P-384 and Ed25519 are the same in both. ring has no ML-KEM, so no exchange of keys that resists a quantum computer, and can't check
+//! what is signed with a key on P-521.
 
 use rustls::crypto::ring;
 

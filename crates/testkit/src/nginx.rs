@@ -123,7 +123,7 @@ impl TlsFolder {
         let config = format!(
             "worker_processes 1;\ndaemon off;\npid {here}/pid;\nerror_log {here}/errors;\nevents {{}}\n\
              http {{\n access_log {here}/log;\n client_body_temp_path {here}/body;\n\
-             server {{\n listen 127.0.0.1:{port} ssl;\n ssl_certificate {here}/certificate.pem;\n ssl_certificate_key {here}/key.pem;\n\
+             server {{\n listen 127.0.0.1:{port} ssl;\n ssl_protocols TLSv1.2 TLSv1.3;\n ssl_certificate {here}/certificate.pem;\n ssl_certificate_key {here}/key.pem;\n\
              location {name}/ {{ alias {folder}/; }}\n }}\n}}\n"
         );
         let mut served = TlsFolder { dir: dir.to_owned(), config, port, nginx: None };
