@@ -51,6 +51,8 @@ variables! {
     "VCACHE_LOG", "warn", "`off`, `error`, `warn`, `info`, `debug`; on stderr";
     "VCACHE_BUILD_LOG", "", "a file that gets one line of JSON for each request";
     "BUILD_PACKAGES_URL", "", "base URL that is asked for `<name>-<hash>` before the origin of pinned content";
+    "BUILD_SNAPSHOT_URL", "", "base URL of the snapshots of Debian's archive, for `vcache-shim --reproducible-mirrors`";
+    "MIRROR_SNAPSHOT", "n", "`y`: while an image is built no other sources of packages count beside the snapshot's";
     "VCACHE_MIRRORS", "/etc/vcache/mirrors", "a file of rewrite rules `prefix/ -> mirror/ …`, one a line: the mirrors are asked before the origin";
     "SKIP_BUILD_HOOK", "", "`y`: every shim is a plain exec of its real tool";
 }

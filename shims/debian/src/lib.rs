@@ -17,6 +17,7 @@ mod debootstrap;
 mod dpkg;
 mod fill;
 mod method;
+mod mirrors;
 mod notes;
 mod reason;
 mod release;
@@ -24,6 +25,7 @@ mod release_url;
 
 pub use crate::content::{packages, releases};
 pub use crate::fill::{Brought, FillError, Held, Surroundings, Told, Wanted, can_fill, fill, held};
+pub use crate::mirrors::{Sources, switch as switch_sources};
 
 use std::process::ExitCode;
 

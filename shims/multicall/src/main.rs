@@ -5,13 +5,15 @@
 //! `--links` those that are to be linked here: the former, and of the others those whose real tool is in `PATH`.
 //! `--refresh-links` links and unlinks these others; `--reasons` lists the counted reasons of passthroughs; `--explain TOOL
 //! ARG…` says as JSON what a call would lead to; `--version`. `--flush` sends what waits for the second tiers, without a
-//! word: shims start it beside a build.
+//! word: shims start it beside a build. `--reproducible-mirrors` and `--original-mirrors` (each with a root, if it is another one) do what SONiC's
+//! `set_reproducible_mirrors` and its `-d` do.
 #![allow(clippy::print_stdout, reason = "under its own name it is a command that prints facts")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use vcache_debian::Sources;
 use vcache_shim::{Family, Host, Settings, cache, exit, links, outbox, real_tool};
 
 /// Every family. A new one is a folder under `shims/` and a line here.
@@ -112,6 +114,9 @@ fn own_name(host: &Host) -> ExitCode {
             let all = sent.is_ok_and(|sent| sent.is_ok_and(|sent| sent.left == 0));
             return if all { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
+        Some(switch @ ("--reproducible-mirrors" | "--original-mirrors")) if words.len() <= 2 => {
+            return switch_sources(host, switch, words.get(1).map_or(Path::new("/"), Path::new));
+        }
         Some("--explain") if words.len() > 1 => {
             let host = host.with_args(words[1..].to_vec());
             let Some(family) = family(&host) else {
@@ -128,12 +133,26 @@ fn own_name(host: &Host) -> ExitCode {
         }
         _ => {
             eprintln!(
-                "usage: vcache-shim [--names | --links | --refresh-links | --reasons | --flush | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
+                "usage: vcache-shim [--names | --links | --refresh-links | --reasons | --flush | --reproducible-mirrors [ROOT] | --original-mirrors [ROOT] | --explain TOOL ARG… | --version]; without an argument it lists the tools it stands for"
             );
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
+}
+
+fn switch_sources(host: &Host, switch: &str, root: &Path) -> ExitCode {
+    let to = if switch == "--original-mirrors" { Sources::Mirrors } else { Sources::Snapshot };
+    match vcache_debian::switch_sources(&Settings::load(host), &host.cwd().join(root), to) {
+        Ok(changed) => {
+            changed.iter().for_each(|file| println!("{}", file.display()));
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            eprintln!("vcache: error: {}: the sources of packages can't be changed: {e}", root.display());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(test)]

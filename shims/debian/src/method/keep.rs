@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha512};
 use vcache_shim::Chain;
 use vcache_shim::journal::Outcome;
@@ -59,7 +61,7 @@ impl Session {
         };
         if request.expected == Expected::Nothing {
             let known = kept.as_ref().map(Blob::id);
-            let hashed = || Some(Hashes::of(&File::open(&file).ok()?, false).ok()?.sha256);
+            let hashed = || Some(Hashes::of(&open(&file).ok()?, false).ok()?.sha256);
             let refusal = known.or_else(hashed).and_then(|id| self.look_at_release(request, &file, &id));
             if let Some(refusal) = refusal {
                 self.record(journal, Outcome::Refused, request, |_| {});
@@ -80,7 +82,7 @@ impl Session {
         message: &Message,
         path: &Path,
     ) -> Result<Option<Blob>, NotKept> {
-        let mut file = File::open(path).map_err(NotKept::at(path))?;
+        let mut file = open(path).map_err(NotKept::at(path))?;
         let ingested = store.ingest(&mut file, false)?;
         let is_it = match &request.expected {
             Expected::Sha256(id) => ingested.id == *id,
@@ -180,13 +182,21 @@ fn record(key: &Key, sha256: vcache_store::Sha256Id, size: u64, request: &Reques
     }
 }
 
-/// The file that was brought; where the origin says that apt's own one is still good, that one.
+/// The file that was brought; where the origin says that apt's own one is still good, that one. The method is another user, and what nothing tells by a digest
+/// is believed to be what it has brought only where apt wanted it.
 fn brought(message: &Message, request: &Request) -> Option<PathBuf> {
     if !message.is_true("IMS-Hit") {
         let name = message.get("Filename").map(std::ffi::OsStr::from_bytes);
-        return Some(name.map_or_else(|| request.dest.clone(), PathBuf::from));
+        let file = name.map_or_else(|| request.dest.clone(), PathBuf::from);
+        return Some(file).filter(|file| request.expected != Expected::Nothing || *file == request.dest);
     }
     request.kept().filter(|file| file.is_file())
+}
+
+/// Opens a file in a folder of another user, who could lead root elsewhere by a link.
+fn open(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 fn sha512(file: &mut File) -> std::io::Result<String> {
