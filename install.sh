@@ -20,7 +20,7 @@ usage: ./install.sh [OPTION]
   --apt-conf       with (none), --divert or --root: a file in /etc/apt/apt.conf.d, so that all that fetches by
                    apt's library (python-apt, /usr/bin/apt-get by its path) does so by the cache
   --uninstall      take back what (none) and --divert did; with --root ROOTFS what that did
-  --demo           build, then build a small tree from Debian sources and a clone twice: cold, and with the network cut
+  --demo           build, then build a small tree from Debian sources, packages and a clone twice: cold, and with the network cut
   --build          build only, and print the folder of the executables
   --from DIR       with any of these: take the executables in DIR, built elsewhere, instead of building
   --help           this text

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The build of the demo: takes Debian source packages the ways that SONiC's Makefiles take them, unpacks them, and builds
-# one; clones a repository with a submodule. It knows nothing of a cache. Usage: build.sh OUT MIRROR SUITE REPOSITORY
+# one; clones a repository with a submodule; fetches packages by apt-get. It knows nothing of a cache. Usage: build.sh OUT MIRROR SUITE REPOSITORY
 set -euo pipefail
 out=$1 mirror=${2%/} suite=$3 repository=$4
 mkdir -p "$out/dl" "$out/tree"
@@ -57,6 +57,18 @@ git ls-remote --heads "$repository" >"$out/heads"
 git -C "$out/tree/clone" log --format=%H >"$out/log"
 # Git notes there when each file was written.
 find "$out"/tree/clone "$out"/tree/shallow -name .git -prune -exec rm -rf {} +
+
+# Packages by the real apt-get, in a root of their own: indexes, archives, a source
+apt=$(dirname "$out")/apt
+rm -rf "$apt" && mkdir -p "$apt"/lists/partial "$apt"/cache/archives/partial "$apt"/etc/{preferences.d,apt.conf.d} && touch "$apt/status"
+printf 'deb [trusted=yes] %s %s main\ndeb-src [trusted=yes] %s %s main\n' "$mirror" "$suite" "$mirror" "$suite" >"$apt/sources.list"
+printf '%s "%s";\n' Dir::State "$apt" Dir::State::status "$apt/status" Dir::Cache "$apt/cache" Dir::Etc "$apt/etc" \
+    Dir::Etc::SourceList "$apt/sources.list" Dir::Etc::SourceParts /dev/null Dir::Etc::TrustedParts /etc/apt/trusted.gpg.d APT::Sandbox::User root Acquire::Languages none >"$apt/apt.conf"
+export APT_CONFIG=$apt/apt.conf
+apt-get -qq update
+apt-get -qq download jq libjq1 tree
+apt-get -qq source --download-only hello
+rm -rf "$apt"
 
 tar -xf iproute2/*.orig.tar.xz -C "$out/tree"
 tar -xf bash.orig.tar -C "$out/tree"
