@@ -61,7 +61,7 @@ pub fn switch(settings: &Settings, root: &Path, to: Sources) -> io::Result<Vec<P
     Ok(changed)
 }
 
-/// `sources.list`, and the regular files of its folder, by name.
+/// `sources.list`, and the regular files `*.list` of its folder, by name.
 fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     match fs::read_dir(root.join("etc/apt/sources.list.d")) {
@@ -73,6 +73,8 @@ fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
+    // Of the two forms of sources the lines of `*.sources` are none.
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "list"));
     files.sort();
     files.insert(0, root.join("etc/apt/sources.list"));
     files.retain(|file| file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()));
@@ -110,7 +112,8 @@ fn switched(text: &str, url: &str, alone: bool, to: Sources) -> Option<String> {
 
 fn to_snapshot(line: &str, url: &str, alone: bool) -> String {
     if mentions(line, url) {
-        return line.strip_prefix('#').map_or(line, str::trim_start).to_owned();
+        let source = line.strip_prefix('#').map(str::trim_start).filter(|rest| is_source(rest));
+        return source.unwrap_or(line).to_owned();
     }
     match alone && is_source(line) {
         true => format!("#{line}"),
@@ -170,7 +173,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("etc/apt/sources.list.d");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(root.path().join(DEBIAN), "Types: deb\n").unwrap();
+        fs::write(root.path().join(DEBIAN), format!("Types: deb\n# {URL}/debian/20260101T000000Z\n"))
+            .unwrap();
         fs::write(folder.join("other.list"), "deb http://third.example/ ./\n").unwrap();
         let settings = |url: &str| {
             let env =

@@ -31,6 +31,9 @@ fn append(running: &Running<'_>, file: &Path) -> io::Result<()> {
     let query = running.host.with_args(vec!["dpkg-query".into()]);
     let tool = real_tool::find(&query).map_err(io::Error::other)?;
     let output = tool.command(&query, &["-W".into(), "-f".into(), FORMAT.into()]).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("dpkg-query: {}", output.status)));
+    }
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -169,20 +169,25 @@ impl Running<'_> {
         if !self.policy.read {
             return false;
         }
-        let Ok(said) = NamedTempFile::new().map(NamedTempFile::into_temp_path) else { return false };
-        let _ = fs::remove_file(&said);
         let place = self.place(&planned.call);
-        // A file of ours is to replace one that is there.
-        if planned.call.makes.is_some() {
-            let _ = fs::remove_file(&place);
-        }
+        let is_tarball = planned.call.makes.is_some();
+        // A tarball replaces one that is there when it is whole, so it is made beside it.
+        let beside = place.parent().filter(|_| is_tarball).map(|folder| tempfile::tempdir_in(folder).ok());
+        let (Ok(said), None | Some(Some(_))) = (tempfile::tempdir(), &beside) else { return false };
+        let said = said.path().join(SAID);
+        let beside = beside.flatten();
+        let made = beside.as_ref().map_or_else(|| place.clone(), |folder| folder.path().join(TARBALL));
         let destinations = [
-            Destination { name: output(&planned.call), path: &place },
+            Destination { name: output(&planned.call), path: &made },
             Destination { name: SAID, path: &said },
         ];
         match vcache_artifact::restore(&planned.store, &planned.key, &destinations) {
             Ok(Some(restored)) => {
-                if planned.call.makes.is_some() {
+                if is_tarball {
+                    if let Err(e) = fs::rename(&made, &place) {
+                        self.messages.warn(format_args!("{}: {e}; it is made anew", place.display()));
+                        return false;
+                    }
                     // The real one works there, and takes it away.
                     let _ = fs::remove_dir(self.host.cwd().join(&planned.call.target));
                 }

@@ -111,6 +111,14 @@ impl Session {
         record: Option<&Record>,
     ) -> bool {
         let Some(text) = self.text(blob) else { return false };
+        let pin = ReleaseUrl::of(&request.uri).and_then(|url| self.digest_of(&url));
+        if let Some(what) =
+            self.forbidden(request, pin.as_ref(), &blob.id(), "the cache, of when it was last seen,")
+        {
+            self.record(journal, Outcome::Refused, request, |_| {});
+            self.fail(request, &what);
+            return true;
+        }
         let release = Release::read(&text);
         if let Some(label) = release.label.as_ref().filter(|_| release.is_expired(now())) {
             self.note(&Note::Expired(label.clone()));
@@ -196,6 +204,36 @@ impl Session {
         Some(message)
     }
 
+    /// The digest to which a repository is pinned, and where that stands.
+    fn digest_of(&self, url: &ReleaseUrl) -> Option<(String, String)> {
+        let pin = self.pin_of(url)?;
+        match pin.state {
+            MirrorState::Release { sha256: Some(digits), .. } => Some((digits, pin.place)),
+            _ => None,
+        }
+    }
+
+    /// Why a Release file may not be given: its repository is pinned to another one. A warning where policy leaves it at that.
+    fn forbidden(
+        &self,
+        request: &Request,
+        pin: Option<&(String, String)>,
+        found: &Sha256Id,
+        holder: &str,
+    ) -> Option<String> {
+        let (digits, place) = pin.filter(|(digits, _)| *digits != found.to_string())?;
+        let what = format!(
+            "{}: pinned to sha256:{digits} ({place}), and {holder} has sha256:{found}; the cache has the pinned one not (any more): correct the line, or remove it",
+            public_url(&request.uri)
+        );
+        if self.policy.on_mismatch == OnMismatch::Fail {
+            self.note(&Note::Violated(what.clone()));
+            return Some(what);
+        }
+        self.messages.warn(what);
+        None
+    }
+
     /// Looks at a Release file that its origin has sent; what apt hears instead of it, if it may not have it.
     pub(super) fn look_at_release(
         &self,
@@ -206,26 +244,19 @@ impl Session {
         let url = ReleaseUrl::of(&request.uri).filter(|url| url.part() != Part::Signature)?;
         let is_small = file.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_RELEASE);
         let release = Release::read(&fs::read(file).ok().filter(|_| is_small)?);
-        if let Some(pin) = self.pin_of(&url)
-            && let MirrorState::Release { sha256: Some(digits), .. } = &pin.state
-            && *digits != sha256.to_string()
-        {
-            let what = format!(
-                "{}: pinned to sha256:{digits} ({}), and the origin has sha256:{sha256}; the cache has the pinned one not (any more): correct the line, or remove it",
-                public_url(&request.uri),
-                pin.place
-            );
-            if self.policy.on_mismatch == OnMismatch::Fail {
-                let failure = refusal(request, &what);
-                self.note(&Note::Violated(what));
-                return Some(failure);
-            }
-            self.messages.warn(what);
+        let pin = self.digest_of(&url);
+        if let Some(what) = self.forbidden(request, pin.as_ref(), sha256, "the origin") {
+            return Some(refusal(request, &what));
         }
+        let is_pinned = pin.is_some_and(|(digits, _)| digits == sha256.to_string());
         let wishes = self.wishes();
         let is_lenient =
             release.label.as_ref().is_some_and(|label| wishes.is_some_and(|w| w.is_lenient(label)));
-        if is_lenient && release.is_expired(now()) && wishes.is_some_and(|w| w.checks_valid_until()) {
+        if is_lenient
+            && !is_pinned
+            && release.is_expired(now())
+            && wishes.is_some_and(|w| w.checks_valid_until())
+        {
             // apt would say so if we had not told it to believe this label for longer; and of what we answer it shows little on stderr.
             self.messages.warn(format_args!(
                 "{}: the Release file is expired (`Valid-Until`), and it is not the pinned one",
