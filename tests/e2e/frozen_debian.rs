@@ -174,7 +174,7 @@ fn labels_of_frozen_repositories_may_be_odd() {
 
 #[test]
 fn a_frozen_state_that_nobody_has_is_refused() {
-    let Some(world) = world("a_frozen_state_that_nobody_has_is_refused") else { return };
+    let Some(mut world) = world("a_frozen_state_that_nobody_has_is_refused") else { return };
     let digest = "ab".repeat(32);
     world.pin(
         "mirror",
@@ -196,6 +196,16 @@ fn a_frozen_state_that_nobody_has_is_refused() {
         "{}",
         world.recorded("mirror")
     );
+    // Nor is what was last seen of it, by which an origin that can't be asked is stood in for.
+    world.stop();
+    for (name, value) in [("VCACHE_OFFLINE", "y"), ("VCACHE_LOG", "warn")] {
+        world.new_root(&Setup::default());
+        let done = world.versioned("apt-get update").env(name, value).finish();
+        assert!(done.expect_code(119).stderr_text().contains(&digest), "{name}: {}", done.stderr_text());
+        let done =
+            world.versioned("apt-get update").env(name, value).env("VCACHE_ON_MISMATCH", "warn").finish();
+        assert!(done.expect_code(0).stderr_text().contains(&digest), "{name}: {}", done.stderr_text());
+    }
 }
 
 #[test]

@@ -127,6 +127,30 @@ impl Blob {
         }
     }
 
+    /// Gives its file a second name, for whoever only reads it: a hard link, so that the content stays whatever becomes of the cache. `Ok(false)`: it can't be, or must not be: there is
+    /// no file, its owner is not trusted and could change it later, or another file has taken its place meanwhile. Its content is to be checked beforehand ([`Self::verify`]).
+    ///
+    /// # Errors
+    /// [`Error::Output`]: the name is there already, or its folder is not.
+    pub fn link_to(&self, name: &Path) -> Result<bool, Error> {
+        let Some(file) = self.file().filter(|_| self.owner_trusted) else { return Ok(false) };
+        match std::fs::hard_link(&self.path, name) {
+            Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists) => {
+                return Err(Error::Output { source: e });
+            }
+            // Other file systems, other users' files, caches that can't be written to.
+            Err(_) => return Ok(false),
+            Ok(()) => {}
+        }
+        let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let is_it = name.symlink_metadata().and_then(|named| Ok(id(named) == id(file.metadata()?)));
+        if is_it.as_ref().is_ok_and(|is_it| *is_it) {
+            return Ok(true);
+        }
+        let _ = std::fs::remove_file(name);
+        Ok(false)
+    }
+
     /// The tier that it came from just now, if it did.
     pub fn tier(&self) -> Option<&str> {
         self.tier.as_deref()

@@ -13,7 +13,6 @@ use vcache_store::{Blob, Error as StoreError, Key, Store};
 use super::config::Folder;
 use super::pins::Pinned;
 use super::run::Running;
-use crate::method::link;
 
 /// The fields of a package that name others which apt may install with it.
 const DEPENDENCIES: [&str; 3] = ["Pre-Depends", "Depends", "Recommends"];
@@ -129,16 +128,16 @@ fn names(fields: &str) -> Vec<String> {
 
 /// Puts a blob under a name, without a copy where that can be; what is not what it should be is refused.
 fn place(blob: &Blob, file: &Path) -> Result<(), String> {
-    match blob.file() {
-        Some(_) => {
-            blob.verify().map_err(|e| Chain(&e).to_string())?;
-            link(blob.path(), file).map_err(|e| e.to_string())
-        }
-        None => {
-            let mut to = File::create(file).map_err(|e| e.to_string())?;
-            blob.copy_to(&mut to).map_err(|e| Chain(&e).to_string())
+    let told = |e: StoreError| Chain(&e).to_string();
+    let _ = std::fs::remove_file(file);
+    if blob.file().is_some() {
+        blob.verify().map_err(told)?;
+        if blob.link_to(file).map_err(told)? {
+            return Ok(());
         }
     }
+    let mut to = File::create_new(file).map_err(|e| e.to_string())?;
+    blob.copy_to(&mut to).map_err(told)
 }
 
 #[cfg(test)]

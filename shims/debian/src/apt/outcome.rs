@@ -12,12 +12,18 @@ use crate::notes::Note;
 
 /// Finds what a further run of apt needs: packages that the cache has in the version that they are pinned to, and Release files that are to be believed
 /// once more.
-pub(super) fn learn(running: &Running<'_>, notes: &[Note], shelf: Option<&Shelf<'_>>, extras: &mut Extras) {
+pub(super) fn learn(
+    running: &Running<'_>,
+    end: End,
+    notes: &[Note],
+    shelf: Option<&Shelf<'_>>,
+    extras: &mut Extras,
+) {
     let mut packages = BTreeMap::new();
     for note in notes {
         match note {
             Note::Expired(label) => {
-                if extras.labels.insert(label.clone()) {
+                if end != End::Status(0) && extras.labels.insert(label.clone()) {
                     running.messages.warn(format_args!(
                         "{label}: its Release file is no longer valid, and given all the same; apt is told so"
                     ));
@@ -25,7 +31,7 @@ pub(super) fn learn(running: &Running<'_>, notes: &[Note], shelf: Option<&Shelf<
             }
             Note::Wanted { name, version, architecture, place, .. } => {
                 let found = shelf.and_then(|shelf| shelf.find(name, version, architecture));
-                let Some(old) = found else { return };
+                let Some(old) = found else { continue };
                 running.messages.warn(format_args!(
                     "{name}: pinned to {version} ({place}), which no index offers; taken from the cache"
                 ));

@@ -6,7 +6,7 @@ use vcache_shim::cache::{self, Use};
 use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::family::Explanation;
 use vcache_shim::journal::{Journal, Outcome};
-use vcache_shim::{Host, Messages, Policy, Settings, links, real_tool, settings};
+use vcache_shim::{Host, Messages, Policy, Settings, exit, links, real_tool, settings};
 use vcache_store::Store;
 
 use super::call::{Call, parse};
@@ -53,6 +53,9 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     match served {
         Ok(status) => status,
         Err((code, detail)) => {
+            if let Some(status) = running.refuses_to_leave(code, &detail) {
+                return status;
+            }
             running.messages.debug(format_args!("passthrough: {}: {detail}", code.name()));
             let journal = Journal::new(host, settings);
             let mut event = journal.event(Outcome::Passthrough);
@@ -65,6 +68,26 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
 }
 
 impl Running<'_> {
+    /// What apt alone would do may be forbidden: it knows no pins, and asks the network.
+    fn refuses_to_leave(&self, code: Code, detail: &str) -> Option<ExitCode> {
+        if !self.call.fetches() || self.call.only_shows {
+            return None;
+        }
+        let why = format!("only apt alone could do this ({}: {detail})", code.help());
+        if self.policy.offline {
+            self.messages.error(format_args!("offline (VCACHE_OFFLINE=y), and {why}"));
+            return Some(ExitCode::from(exit::OFFLINE_MISS));
+        }
+        if self.policy.strict {
+            self.messages.error(format_args!("VCACHE_STRICT allows nothing without a pin, and {why}"));
+            return Some(ExitCode::from(exit::STRICT_REFUSAL));
+        }
+        if self.policy.versioned && !Pinned::load(self).preferences.is_empty() {
+            self.messages.warn(format_args!("no pins are in force: {why}"));
+        }
+        None
+    }
+
     /// Runs apt with our method, and ends as it ended; or as policy has it.
     fn serve(&self, look: &Look) -> std::io::Result<ExitCode> {
         let tool = match real_tool::find(self.host) {
@@ -103,9 +126,8 @@ impl Running<'_> {
             command.env(VARIABLE, folder.config());
             end = End::like(child::start(command, Stdout::Inherit)?.wait()?);
             let before = extras.clone();
-            if end != End::Status(0) {
-                outcome::learn(self, &notes::read(&folder.notes()), shelf.as_ref(), &mut extras);
-            }
+            // apt may end well though it went without a package (`--fix-missing`).
+            outcome::learn(self, end, &notes::read(&folder.notes()), shelf.as_ref(), &mut extras);
             if extras == before {
                 break;
             }

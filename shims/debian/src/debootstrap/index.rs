@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::pins::Pins;
 use vcache_shim::{Chain, real_tool};
-use vcache_store::{Key, Mtime, Record, Sha256Id, Store};
+use vcache_store::{Hashes, Key, Mtime, Record, Sha256Id, Store};
 use vcache_versions::MirrorState;
 
 use super::run::Running;
@@ -55,7 +55,8 @@ pub(super) fn fetch(running: &Running<'_>, store: &Store, url: &str) -> Result<S
     let wget = running.host.with_args(vec!["wget".into()]);
     let tool = real_tool::find(&wget).map_err(|e| e.to_string())?;
     let mut file = tempfile::tempfile().map_err(|e| e.to_string())?;
-    let mut command = tool.command(&wget, &["-q", "-O", "-", url].map(Into::into));
+    let mut command =
+        tool.command(&wget, &["-q", "--tries=2", "--timeout=30", "-O", "-", url].map(Into::into));
     let to = file.try_clone().map_err(|e| e.to_string())?;
     let status = command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(to).status();
     let status = status.map_err(|e| e.to_string())?;
@@ -67,10 +68,16 @@ pub(super) fn fetch(running: &Running<'_>, store: &Store, url: &str) -> Result<S
     if (&mut file as &mut dyn Read).read(&mut first).map_err(|e| e.to_string())? == 0 {
         return Err("it is empty".to_owned());
     }
-    keep(store, url, &mut file).map_err(|e| Chain(&e).to_string())
+    let sha256 = Hashes::of(&file, false).map_err(|e| Chain(&e).to_string())?.sha256;
+    if running.policy.write
+        && let Err(e) = keep(store, url, &mut file)
+    {
+        running.messages.warn(format_args!("{}; {url} is not kept", Chain(&e)));
+    }
+    Ok(sha256)
 }
 
-fn keep(store: &Store, url: &str, file: &mut File) -> Result<Sha256Id, vcache_store::Error> {
+fn keep(store: &Store, url: &str, file: &mut File) -> Result<(), vcache_store::Error> {
     let ingested = store.ingest(file, false)?;
     let (sha256, size) = (ingested.id, ingested.size);
     let key = Key::deb_index(url, "");
@@ -86,6 +93,5 @@ fn keep(store: &Store, url: &str, file: &mut File) -> Result<Sha256Id, vcache_st
         fetched: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     ingested.publish(url)?;
-    store.publish(&key, &record)?;
-    Ok(sha256)
+    store.publish(&key, &record)
 }

@@ -63,6 +63,14 @@ pub(crate) fn run(host: &Host, settings: &Settings) -> ExitCode {
     match running.plan(words) {
         Ok(planned) => running.serve(&planned),
         Err((code, detail)) => {
+            let asks_mirror = parse(words).is_ok_and(|call| call.unpacks.is_none());
+            if running.policy.offline && asks_mirror {
+                running.messages.error(format_args!(
+                    "offline (VCACHE_OFFLINE=y), and only the real debootstrap could do this ({}: {detail})",
+                    code.help()
+                ));
+                return ExitCode::from(exit::OFFLINE_MISS);
+            }
             running.messages.debug(format_args!("passthrough: {}: {detail}", code.name()));
             let journal = Journal::new(host, settings);
             let mut event = journal.event(Outcome::Passthrough);
@@ -191,6 +199,9 @@ impl Running<'_> {
                     // The real one works there, and takes it away.
                     let _ = fs::remove_dir(self.host.cwd().join(&planned.call.target));
                 }
+                if !is_tarball {
+                    of_this_machine(&place);
+                }
                 if let Ok(text) = fs::read(&said) {
                     let _ = io::stdout().write_all(&text);
                 }
@@ -261,6 +272,18 @@ impl Running<'_> {
         event.url = Some(format!("{mirror} {}", planned.call.suite).trim_start().to_owned());
         event.bytes = bytes;
         journal.write(Some(&planned.store), &event);
+    }
+}
+
+/// debootstrap copies these from the machine that it runs on; what another one had is replaced.
+fn of_this_machine(tree: &Path) {
+    for name in ["etc/resolv.conf", "etc/hostname"] {
+        let (copy, own) = (tree.join(name), fs::read(Path::new("/").join(name)).ok());
+        let is_file = copy.symlink_metadata().is_ok_and(|found| found.is_file());
+        if is_file && fs::read(&copy).ok() != own {
+            // Best effort: a wrong name server is not worth a bootstrap.
+            let _ = own.map_or_else(|| fs::remove_file(&copy), |text| fs::write(&copy, text));
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use vcache_shim::journal::{Journal, Outcome};
-use vcache_store::{Blob, Error as StoreError, Key, Mtime, Record};
+use vcache_store::{Blob, Error as StoreError, Hashes, Key, Mtime, Record};
 
 use super::message::{DONE, Message, START};
 use super::request::{Expected, Request};
@@ -76,7 +76,11 @@ impl Session {
             Some(Mtime::At(seconds)) => Some(seconds),
             _ => None,
         };
-        if request.expected == Expected::Nothing && mtime.is_some() && mtime == request.last_modified {
+        if request.expected == Expected::Nothing
+            && mtime.is_some()
+            && mtime == request.last_modified
+            && request.kept().is_some_and(|file| is_same(&file, blob))
+        {
             self.say_unchanged(request, mtime);
             self.record(journal, Outcome::Hit, request, |event| event.bytes = blob.size());
             return true;
@@ -139,7 +143,7 @@ impl Session {
     fn name_for(&self, request: &Request, blob: &Blob) -> Option<PathBuf> {
         request.package().filter(|_| request.is_archive() && blob.file().is_some())?;
         let wishes = self.wishes()?;
-        if wishes.only_downloads() {
+        if wishes.only_downloads() || wishes.moves_dpkg() {
             return None;
         }
         // An older attempt's part of it would be taken for the whole.
@@ -147,22 +151,20 @@ impl Session {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return None,
             _ => {}
         }
-        let Some(folder) = wishes.packages() else { return Some(blob.path().to_owned()) };
         // dpkg shows the name.
-        let named = folder.join(request.dest.file_name()?);
-        link(blob.path(), &named).is_ok().then_some(named)
+        let named = wishes.packages()?.join(request.dest.file_name()?);
+        let _ = fs::remove_file(&named);
+        blob.link_to(&named).is_ok_and(|is_linked| is_linked).then_some(named)
     }
+}
+
+/// Whether a file of apt's has the content.
+fn is_same(file: &Path, blob: &Blob) -> bool {
+    File::open(file).is_ok_and(|file| Hashes::of(&file, false).is_ok_and(|hashes| hashes.sha256 == blob.id()))
 }
 
 fn date(seconds: u64) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-/// A second name for a file that is only read: a hard link, which keeps the content there whatever happens to the cache, or where there can be none a
-/// symbolic one.
-pub(crate) fn link(file: &Path, name: &Path) -> io::Result<()> {
-    let _ = fs::remove_file(name);
-    fs::hard_link(file, name).or_else(|_| symlink(file, name))
 }
 
 /// Copies a blob to where apt wants it, with the date of its origin.

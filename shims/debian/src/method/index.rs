@@ -4,6 +4,7 @@
 //! known is given: apt itself goes on with the lists that it has then, and a fresh container has none. A pinned one is given whatever the origin has by now.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use vcache_shim::pins::Release as Pin;
 use vcache_store::{Blob, Key, Record, Sha256Id, public_url};
 use vcache_versions::MirrorState;
 
+use super::keep::open;
 use super::message::{FAILURE, Message, REDIRECT};
 use super::request::{Expected, Request};
 use super::session::{Pending, Session};
@@ -242,12 +244,13 @@ impl Session {
         sha256: &Sha256Id,
     ) -> Option<Message> {
         let url = ReleaseUrl::of(&request.uri).filter(|url| url.part() != Part::Signature)?;
-        let is_small = file.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_RELEASE);
-        let release = Release::read(&fs::read(file).ok().filter(|_| is_small)?);
         let pin = self.digest_of(&url);
         if let Some(what) = self.forbidden(request, pin.as_ref(), sha256, "the origin") {
             return Some(refusal(request, &what));
         }
+        let mut text = Vec::new();
+        open(file).and_then(|file| file.take(LARGEST_RELEASE).read_to_end(&mut text)).ok()?;
+        let release = Release::read(&text);
         let is_pinned = pin.is_some_and(|(digits, _)| digits == sha256.to_string());
         let wishes = self.wishes();
         let is_lenient =

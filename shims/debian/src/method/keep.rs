@@ -194,9 +194,13 @@ fn brought(message: &Message, request: &Request) -> Option<PathBuf> {
 }
 
 /// Opens a file in a folder of another user, who could lead root elsewhere by a link.
-fn open(path: &Path) -> std::io::Result<File> {
+pub(super) fn open(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("not a regular file")),
+    }
 }
 
 fn sha512(file: &mut File) -> std::io::Result<String> {

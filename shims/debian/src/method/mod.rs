@@ -28,7 +28,6 @@ use vcache_shim::child::{self, End, Stdout};
 use vcache_shim::{Host, Messages, Policy, Settings, exit, real_tool, settings};
 
 use crate::COMPONENT;
-pub(crate) use give::link;
 pub(crate) use index::{LARGEST_RELEASE, made_at, signature_of};
 use session::Session;
 

@@ -174,6 +174,13 @@ impl Session {
         if !self.may_be_taken(&request) {
             return self.record(&journal, Outcome::Refused, &request, |_| {});
         }
+        // `apt-helper download-file URL /dev/null`: nothing to keep, and nothing to replace.
+        if request.dest.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+            return match self.policy.offline {
+                true => self.miss_offline(&request, &journal),
+                false => self.hand_on(&request.message),
+            };
+        }
         match &request.expected {
             Expected::Sha256(_) | Expected::Sha512(_) => self.by_digest(request, journal),
             Expected::Nothing => self.by_url(request, journal),

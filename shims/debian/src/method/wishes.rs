@@ -81,6 +81,13 @@ impl Wishes {
         self.text("APT::Get::Download-Only").and_then(is_yes) == Some(true)
     }
 
+    /// dpkg runs in another root, or not at all: it, or who stands in for it, wants packages in apt's own folder.
+    pub(crate) fn moves_dpkg(&self) -> bool {
+        let chroot = self.text("DPkg::Chroot-Directory").unwrap_or_default();
+        let is_stood_in_for = self.text("Debug::pkgDPkgPM").and_then(is_yes) == Some(true);
+        !matches!(chroot, "" | "/") || is_stood_in_for
+    }
+
     /// A digest by which apt insists on checking what it gets, if it is another one than ours.
     pub(crate) fn wants_other_digest(&self) -> bool {
         self.text("Acquire::ForceHash")
