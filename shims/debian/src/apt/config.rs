@@ -176,7 +176,9 @@ impl Folder {
     /// It can't be written.
     pub(crate) fn write(&self, extras: &Extras) -> io::Result<()> {
         let mut text = self.fixed.clone();
-        for label in extras.labels.iter().filter(|label| !label.contains('"')) {
+        for label in
+            extras.labels.iter().filter(|label| !label.contains(|c: char| c == '"' || c.is_ascii_control()))
+        {
             text.extend(item(&format!("\"Acquire::Min-ValidTime::{label}\""), OsStr::new(AGES))?);
             text.extend(item(LENIENT, OsStr::new(label))?);
         }

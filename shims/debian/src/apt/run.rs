@@ -119,12 +119,21 @@ impl Running<'_> {
             native: &look.architecture,
         });
         let mut end = End::Status(0);
-        for _ in 0..RUNS {
-            std::fs::write(folder.notes(), "")?;
-            folder.write(&extras)?;
+        for run in 0..RUNS {
             let mut command = tool.command(self.host, &words);
             command.env(VARIABLE, folder.config());
-            end = End::like(child::start(command, Stdout::Inherit)?.wait()?);
+            let ended = std::fs::write(folder.notes(), "")
+                .and_then(|()| folder.write(&extras))
+                .and_then(|()| child::start(command, Stdout::Inherit)?.wait());
+            end = match ended {
+                Ok(status) => End::like(status),
+                Err(e) if run == 0 => return Err(e),
+                // apt alone must not begin once more what it has begun with pins and the cache.
+                Err(e) => {
+                    self.messages.warn(format_args!("apt can't be run once more: {e}"));
+                    break;
+                }
+            };
             let before = extras.clone();
             // apt may end well though it went without a package (`--fix-missing`).
             outcome::learn(self, end, &notes::read(&folder.notes()), shelf.as_ref(), &mut extras);
