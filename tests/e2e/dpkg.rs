@@ -266,7 +266,8 @@ fn calls_that_do_not_wait() {
         let end = run.finish();
         end.expect_code(code);
         assert!(!end.stderr_text().contains("vcache"), "{}: {}", run.line(), end.stderr_text());
-        assert!(end.took < Duration::from_secs(1), "{}: {:?}", run.line(), end.took);
+        // Whoever waits here waits for ten minutes.
+        assert!(end.took < Duration::from_secs(20), "{}: {:?}", run.line(), end.took);
     }
 }
 
