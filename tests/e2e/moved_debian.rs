@@ -4,9 +4,8 @@
 
 use std::path::PathBuf;
 
-use vcache_testkit::Finished;
 use vcache_testkit::debian::{Package, Picture, Suite, foreign, native};
-use vcache_tests::debian::{Setup, World, files};
+use vcache_tests::debian::{Setup, World, files, says};
 
 /// An archive before and after: dependencies are others then, so that one old package leads to the next.
 fn archive(is_old: bool) -> Suite {
@@ -49,14 +48,6 @@ fn world(test: &str, installed: &str) -> Option<World> {
     world.build(&["apt-get update"]);
     std::fs::remove_dir_all(world.sandbox.buildinfo().join("build-versions")).ok();
     Some(world)
-}
-
-#[track_caller]
-fn says(done: &Finished, words: &[&str]) {
-    let text = done.stderr_text();
-    for word in words {
-        assert!(text.contains(word), "{word}: {text}");
-    }
 }
 
 #[test]

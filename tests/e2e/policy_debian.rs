@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use vcache_testkit::debian::{Package, Suite, native};
 use vcache_testkit::{Finished, sha256_hex};
-use vcache_tests::debian::{Setup, World};
+use vcache_tests::debian::{Setup, World, says};
 use vcache_tests::entries;
 
 /// A call of apt with the shims and the cache, and these variables.
@@ -19,14 +19,6 @@ fn world(test: &str) -> Option<World> {
     world.link_shims();
     world.sandbox.clear();
     Some(world)
-}
-
-#[track_caller]
-fn says(done: &Finished, words: &[&str]) {
-    let text = done.stderr_text();
-    for word in words {
-        assert!(text.contains(word), "{word}: {text}");
-    }
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
 use std::path::Path;
-use std::time::SystemTime;
 
 use vcache_store::{BlobWriter, Key, Mtime, Record, Store};
 
@@ -40,17 +39,7 @@ pub fn save(store: &Store, key: &Key, sources: &[Source<'_>]) -> Result<Saved, E
     let writer = encoder.finish().map_err(writing(&path))?;
     let origin = key.text().lines().next().unwrap_or_default();
     let blob = writer.seal()?.publish(origin)?;
-    let record = Record {
-        key: key.text().to_owned(),
-        sha256: blob.id(),
-        size: blob.size(),
-        name: None,
-        mtime: Mtime::Unknown,
-        redirects: None,
-        content_type: None,
-        origin: origin.to_owned(),
-        fetched: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    };
+    let record = Record::new(key, blob.id(), blob.size(), Mtime::Unknown, origin);
     store.publish(key, &record)?;
     Ok(Saved { id: blob.id(), size: blob.size(), entries, bytes, left_out })
 }

@@ -181,6 +181,11 @@ impl Settings {
         Some(self.get(name)).filter(|v| !v.is_empty()).map(PathBuf::from)
     }
 
+    /// SONiC's buildinfo folder.
+    pub fn buildinfo(&self, host: &Host) -> PathBuf {
+        host.cwd().join(self.path("VCACHE_BUILDINFO").unwrap_or_default())
+    }
+
     /// Every variable with its value and origin.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Variable, &str, &Origin)> {
         VARIABLES.iter().zip(&self.values).map(|(v, (value, origin))| (v, value.as_str(), origin))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::key::{Key, Kind};
-use crate::layer::{Layer, Small, sharded_entries, touch};
+use crate::layer::{Layer, Small, sharded_entries, touch, unix_now};
 use crate::layout::beside;
 use crate::open::Keeping;
 use crate::secrets::public_url;
@@ -44,6 +44,21 @@ pub struct Record {
 }
 
 impl Record {
+    /// What is known of content that has just come: what a server says of it besides is left open.
+    pub fn new(key: &Key, sha256: Sha256Id, size: u64, mtime: Mtime, origin: &str) -> Self {
+        Self {
+            key: key.text().to_owned(),
+            sha256,
+            size,
+            name: None,
+            mtime,
+            redirects: None,
+            content_type: None,
+            origin: origin.to_owned(),
+            fetched: unix_now(),
+        }
+    }
+
     /// What was asked for: the first line of its key.
     pub fn url(&self) -> &str {
         self.key.lines().next().unwrap_or_default()

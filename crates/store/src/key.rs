@@ -126,11 +126,6 @@ impl Key {
         text.strip_prefix("image:")?.split_once('\n')
     }
 
-    /// Name and parts of a text that [`Self::artifact`] has made.
-    pub fn artifact_of(text: &str) -> Option<(&str, &str)> {
-        text.strip_prefix("artifact:")?.split_once('\n')
-    }
-
     /// URL and part of a text that [`Self::git`] has made.
     pub fn git_of(text: &str) -> Option<(&str, &str)> {
         text.split_once("\ngit ")

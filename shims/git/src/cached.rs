@@ -256,17 +256,7 @@ impl<'a> Cached<'a> {
 
     fn publish(&self, store: &Store, part: &str, ingested: Ingested) -> Result<(), Trouble> {
         let key = Key::git(&self.key, part);
-        let record = Record {
-            key: key.text().to_owned(),
-            sha256: ingested.id,
-            size: ingested.size,
-            name: None,
-            mtime: Mtime::Unknown,
-            redirects: None,
-            content_type: None,
-            origin: self.key.clone(),
-            fetched: now(),
-        };
+        let record = Record::new(&key, ingested.id, ingested.size, Mtime::Unknown, &self.key);
         // What is there under this name stays; what is corrupt is not to.
         if let Ok(Some(there)) = store.peek(&ingested.id)
             && matches!(there.verify(), Err(StoreError::Corrupt { .. }))
@@ -316,7 +306,7 @@ pub(crate) fn pins(
 }
 
 fn buildinfo(host: &Host, settings: &Settings) -> std::path::PathBuf {
-    host.cwd().join(settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+    settings.buildinfo(host)
 }
 
 fn now() -> u64 {

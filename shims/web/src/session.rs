@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn buildinfo(&self) -> std::path::PathBuf {
-        self.host.cwd().join(self.settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+        self.settings.buildinfo(self.host)
     }
 
     /// The cache, opened at the first need; where it can't be used there is one warning and the build goes on.

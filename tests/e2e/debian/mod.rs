@@ -15,3 +15,15 @@ pub use row::{Expect, Row, cached, live, local, passed};
 pub use said::{said, sorted};
 pub use versions::files;
 pub use world::{Setup, World};
+
+/// Checks that standard error has these words.
+///
+/// # Panics
+/// When one is missing.
+#[track_caller]
+pub fn says(done: &vcache_testkit::Finished, words: &[&str]) {
+    let text = done.stderr_text();
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}

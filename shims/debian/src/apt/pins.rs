@@ -87,5 +87,5 @@ pub(super) fn record(running: &Running<'_>, packages: &BTreeMap<PathBuf, Old>) {
 
 /// SONiC's folder.
 pub(super) fn buildinfo(running: &Running<'_>) -> PathBuf {
-    running.host.cwd().join(running.settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+    running.settings.buildinfo(running.host)
 }

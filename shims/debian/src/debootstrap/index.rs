@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::pins::Pins;
 use vcache_shim::{Chain, real_tool};
@@ -19,8 +18,6 @@ pub(super) struct Index {
     pub(super) sha256: Sha256Id,
     /// `file:line` of the pin.
     pub(super) pinned_at: Option<String>,
-    /// The mirror has it now.
-    pub(super) is_current: bool,
 }
 
 /// Finds it: the pinned one, else what the mirror has now, else, offline or where the mirror can't be reached, what it had when it was last seen.
@@ -28,11 +25,11 @@ pub(super) fn of_suite(running: &Running<'_>, store: &Store, mirror: &str, suite
     let url = format!("{mirror}/dists/{suite}/InRelease");
     let pinned = pin(running, &url);
     if let Some((sha256, place)) = pinned {
-        return Some(Index { sha256, pinned_at: Some(place), is_current: false });
+        return Some(Index { sha256, pinned_at: Some(place) });
     }
     if !running.policy.offline {
         match fetch(running, store, &url) {
-            Ok(sha256) => return Some(Index { sha256, pinned_at: None, is_current: true }),
+            Ok(sha256) => return Some(Index { sha256, pinned_at: None }),
             Err(why) => running.messages.debug(format_args!("{url}: {why}")),
         }
     }
@@ -40,7 +37,7 @@ pub(super) fn of_suite(running: &Running<'_>, store: &Store, mirror: &str, suite
     running
         .messages
         .warn(format_args!("{url}: not asked, or not reached; going on with what was last seen of it"));
-    Some(Index { sha256: record.sha256, pinned_at: None, is_current: false })
+    Some(Index { sha256: record.sha256, pinned_at: None })
 }
 
 fn pin(running: &Running<'_>, url: &str) -> Option<(Sha256Id, String)> {
@@ -79,19 +76,8 @@ pub(super) fn fetch(running: &Running<'_>, store: &Store, url: &str) -> Result<S
 
 fn keep(store: &Store, url: &str, file: &mut File) -> Result<(), vcache_store::Error> {
     let ingested = store.ingest(file, false)?;
-    let (sha256, size) = (ingested.id, ingested.size);
     let key = Key::deb_index(url, "");
-    let record = Record {
-        key: key.text().to_owned(),
-        sha256,
-        size,
-        name: None,
-        mtime: Mtime::Unknown,
-        redirects: None,
-        content_type: None,
-        origin: url.to_owned(),
-        fetched: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    };
+    let record = Record::new(&key, ingested.id, ingested.size, Mtime::Unknown, url);
     ingested.publish(url)?;
     store.publish(&key, &record)
 }

@@ -38,7 +38,7 @@ pub(super) struct Running<'a> {
 impl Running<'_> {
     /// SONiC's folder.
     pub(super) fn buildinfo(&self) -> PathBuf {
-        self.host.cwd().join(self.settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+        self.settings.buildinfo(self.host)
     }
 }
 

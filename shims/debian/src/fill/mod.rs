@@ -11,7 +11,6 @@ mod root;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use vcache_shim::real_tool::{self, NotFound};
 use vcache_shim::{Chain, Host, Settings};
@@ -277,17 +276,7 @@ fn why(said: &Said, offer: &Offer) -> FillError {
 fn note(store: &Store, offer: &Offer, id: Sha256Id) -> Result<(), vcache_store::Error> {
     let package = &offer.package;
     let key = Key::package(&package.name, &package.version, &package.architecture);
-    let record = Record {
-        key: key.text().to_owned(),
-        sha256: id,
-        size: offer.size,
-        name: None,
-        mtime: Mtime::Unknown,
-        redirects: None,
-        content_type: None,
-        origin: offer.uri.clone(),
-        fetched: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    };
+    let record = Record::new(&key, id, offer.size, Mtime::Unknown, &offer.uri);
     store.publish(&key, &record)
 }
 

@@ -5,7 +5,6 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha512};
@@ -98,7 +97,7 @@ impl Session {
         self.note_package(request, &blob);
         if let Some(part) = history(store, request, &mut file) {
             let key = Key::deb_index(&request.uri, &part);
-            store.publish(&key, &record(&key, blob.id(), blob.size(), request, mtime))?;
+            store.publish(&key, &Record::new(&key, blob.id(), blob.size(), mtime, &request.uri))?;
         }
         Ok(Some(blob))
     }
@@ -109,7 +108,7 @@ impl Session {
         let key = Key::package(&package.name, &package.version, &package.architecture);
         let known = store.lookup_here(&key).ok().flatten();
         if known.is_none_or(|record| record.sha256 != blob.id()) {
-            let record = record(&key, blob.id(), blob.size(), request, Mtime::Unknown);
+            let record = Record::new(&key, blob.id(), blob.size(), Mtime::Unknown, &request.uri);
             if let Err(e) = store.publish(&key, &record) {
                 self.messages.debug(Chain(&e));
             }
@@ -161,25 +160,10 @@ fn publish(
     request: &Request,
     mtime: Mtime,
 ) -> Result<Blob, StoreError> {
-    let record = record(&key, ingested.id, ingested.size, request, mtime);
+    let record = Record::new(&key, ingested.id, ingested.size, mtime, &request.uri);
     let blob = ingested.publish(&request.uri)?;
     store.publish(&key, &record)?;
     Ok(blob)
-}
-
-fn record(key: &Key, sha256: vcache_store::Sha256Id, size: u64, request: &Request, mtime: Mtime) -> Record {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Record {
-        key: key.text().to_owned(),
-        sha256,
-        size,
-        name: None,
-        mtime,
-        redirects: None,
-        content_type: None,
-        origin: request.uri.clone(),
-        fetched: now,
-    }
 }
 
 /// The file that was brought; where the origin says that apt's own one is still good, that one. The method is another user, and what nothing tells by a digest

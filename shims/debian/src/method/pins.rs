@@ -45,7 +45,7 @@ impl Session {
     }
 
     fn buildinfo(&self) -> std::path::PathBuf {
-        self.host.cwd().join(self.settings.path("VCACHE_BUILDINFO").unwrap_or_default())
+        self.settings.buildinfo(&self.host)
     }
 
     /// The pin of the repository that a Release file belongs to.
