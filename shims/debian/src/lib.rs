@@ -1,4 +1,4 @@
-//! The shims for apt, apt-get and dpkg: Debian packages and the indexes of their repositories from the cache.
+//! The shims for apt, apt-get, dpkg and debootstrap: Debian packages and the indexes of their repositories from the cache.
 //!
 //! apt itself does the work. The shim tells it, by a configuration file of the call's own, which program fetches (`Dir::Bin::Methods::http` and `https`), and that
 //! program is ours too ([`method`]): what the cache has by the digest that apt expects never touches the network. So options, solver, output and the

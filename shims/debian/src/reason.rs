@@ -1,4 +1,4 @@
-//! Why a call is left to the real apt without the cache. Each reason is counted by its name.
+//! Why a call is left to the real apt or debootstrap, without the cache. Each reason is counted by its name.
 
 vcache_shim::codes! {
     /// The reasons why the real tool does it by itself.
